@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# deps.sh [build|vm|lint|fuzz|all]...
+#
+# Installs with apt what the build (the default), the VM tests, the style checks or the
+# fuzz targets need, on Debian 12 and 13. Says what it installs before it does; when
+# nothing is missing it says nothing and is done. Needs root or sudo only to install.
+
+set -euo pipefail
+
+# One line says what a group is for. Names that hold for Debian 12 and 13 alike.
+build_packages() {
+        # compiler and build system
+        echo gcc libc6-dev make meson ninja-build pkgconf
+        # libraries
+        echo libsystemd-dev libjson-c-dev libarchive-dev libsmartcols-dev libinih-dev
+        echo libpci-dev libnl-3-dev libnl-route-3-dev libkmod-dev
+        # tests: the unit test library, a private bus
+        echo libcmocka-dev dbus
+}
+
+vm_packages() {
+        build_packages
+        # the machine
+        echo qemu-system-x86 seabios ipxe-qemu
+        # its initramfs
+        echo busybox-static cpio gzip
+        # its kernel: the source and how to check it, what it is built with, depmod
+        echo debian-archive-keyring xz-utils patch
+        echo bc flex bison binutils libelf-dev kmod
+        # used in the guest: busctl, modprobe
+        echo systemd
+}
+
+# The compiler's runtime for sanitizers and libFuzzer bears the version of clang in its
+# name; clang does not pull it in without recommendations.
+clang_packages() {
+        local version
+        version=$(apt-cache depends --important clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+        echo clang ${version:+"libclang-rt-$version-dev"}
+}
+
+# The tree is formatted with version 14, where there is one.
+lint_packages() {
+        clang_packages
+        echo shellcheck
+        if available clang-format-14; then echo clang-format-14; else echo clang-format; fi
+}
+
+fail() {
+        printf 'deps.sh: %s\n' "$*" >&2
+        exit 1
+}
+
+installed() {
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+available() {
+        [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]
+}
+
+as_root() {
+        if ((EUID == 0)); then
+                "$@"
+        elif command -v sudo >/dev/null; then
+                sudo -- "$@"
+        else
+                fail "not root, and there is no sudo; run as root: $*"
+        fi
+}
+
+apt() {
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"
+}
+
+UPDATED=0
+update() {
+        ((!UPDATED)) || return 0
+        echo "deps.sh: updating apt's package lists" >&2
+        apt update >&2 || fail "apt-get update failed"
+        UPDATED=1
+}
+
+group() {
+        case $1 in
+        build) build_packages ;;
+        vm) vm_packages ;;
+        lint) lint_packages ;;
+        fuzz) build_packages; clang_packages ;;
+        all) vm_packages; lint_packages ;;
+        *) fail "unknown group '$1' (build, vm, lint, fuzz or all)" ;;
+        esac
+}
+
+# missing GROUP...: one package a line.
+missing() {
+        local name
+        for name in "$@"; do group "$name"; done | tr ' ' '\n' | sort -u |
+                while read -r name; do installed "$name" || echo "$name"; done
+}
+
+main() {
+        local wanted=("${@:-build}") packages name unknown=()
+        for name in "${wanted[@]}"; do group "$name" >/dev/null; done
+        mapfile -t packages < <(missing "${wanted[@]}")
+        ((${#packages[@]})) || return 0
+
+        # Lists may be missing (a fresh container) or too old to have the names.
+        available gcc && available meson || update
+        mapfile -t packages < <(missing "${wanted[@]}")
+        for name in "${packages[@]}"; do available "$name" || unknown+=("$name"); done
+        ((${#unknown[@]} == 0)) || update
+        mapfile -t packages < <(missing "${wanted[@]}")
+
+        echo "deps.sh: installing with apt: ${packages[*]}" >&2
+        apt install --no-install-recommends "${packages[@]}" >&2 && return
+        # The archive may have moved on since the lists were fetched.
+        ((!UPDATED)) || fail "apt-get could not install them"
+        update
+        apt install --no-install-recommends "${packages[@]}" >&2 || fail "apt-get could not install them"
+}
+
+case ${1-} in
+-h | --help) sed -n '4,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+esac
+# shellcheck disable=SC1091
+system=$(. /etc/os-release 2>/dev/null && echo " ${ID-} ${ID_LIKE-} ") || system=
+[[ $system == *' debian '* ]] && command -v apt-get dpkg-query >/dev/null ||
+        fail "this is not Debian; install by hand what the packages in $0 hold"
+main "$@"

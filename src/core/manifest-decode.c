@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading the record of the previous kernel's daemon. The header is checked before the
+ * body is looked at, and the body's number of elements and its nesting before json-c
+ * builds a tree of it: a tree takes up to two hundred times the room of its text. What
+ * was decoded obeys every rule that encoding enforces.
+ */
+#include "manifest-internal.h"
+
+#include "session.h"
+
+#include "common/crc32.h"
+
+#include <endian.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+
+#define DEPTH_MAX 8
+
+/* What a body may demand and this version knows: nothing yet. The terminating NULL
+ * keeps the array from being empty. */
+static const char *const known_features[] = { NULL };
+
+static inline void json_freep(json_object **o) {
+        json_object_put(*o);
+}
+
+static inline void json_tokener_freep(json_tokener **t) {
+        if (*t)
+                json_tokener_free(*t);
+}
+
+typedef struct Decoder {
+        Refusal *refusal;
+        char where[64]; /* what is being read: "", "job.", "sessions[3]." */
+} Decoder;
+
+static _printf_(3, 4) int bad(const Decoder *d, const char *key, const char *format, ...) {
+        char text[160];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        return refuse(d->refusal, REASON_MANIFEST_INVALID, NULL, "%s%s: %s", d->where, key, text);
+}
+
+static int no_memory(const Decoder *d) {
+        return refuse_errno(d->refusal, -ENOMEM, NULL, "reading the manifest");
+}
+
+static int check_type(const Decoder *d, const char *key, json_object *o, json_type type) {
+        /* A null is a NULL object to json-c, whose type is json_type_null. */
+        if (json_object_get_type(o) != type)
+                return bad(d, key, "is %s, not %s", json_type_to_name(json_object_get_type(o)),
+                           json_type_to_name(type));
+        return 0;
+}
+
+static int get(const Decoder *d, json_object *o, const char *key, json_type type, json_object **ret) {
+        json_object *value;
+
+        if (!json_object_object_get_ex(o, key, &value))
+                return bad(d, key, "is missing");
+        int r = check_type(d, key, value, type);
+        if (r < 0)
+                return r;
+        *ret = value;
+        return 0;
+}
+
+static int to_u64(const Decoder *d, const char *key, json_object *value, uint64_t max, uint64_t *ret) {
+        int r = check_type(d, key, value, json_type_int);
+        if (r < 0)
+                return r;
+        /* json-c keeps what exceeds int64 as uint64 and saturates when it is read as the
+         * other, so the sign must be asked for first. */
+        if (json_object_get_int64(value) < 0)
+                return bad(d, key, "is negative");
+        uint64_t v = json_object_get_uint64(value);
+        if (v > max)
+                return bad(d, key, "is out of range");
+        *ret = v;
+        return 0;
+}
+
+static int to_string(const Decoder *d, const char *key, json_object *value, const char **ret) {
+        int r = check_type(d, key, value, json_type_string);
+        if (r < 0)
+                return r;
+        const char *s = json_object_get_string(value);
+        size_t n = (size_t)json_object_get_string_len(value);
+        if (strlen(s) != n)
+                return bad(d, key, "contains a NUL");
+        r = manifest_check_string(s);
+        if (r < 0)
+                return bad(d, key, r == -E2BIG ? "is longer than %u bytes" : "is not UTF-8", MANIFEST_STRING_MAX);
+        *ret = s;
+        return 0;
+}
+
+static int get_u64(const Decoder *d, json_object *o, const char *key, uint64_t max, uint64_t *ret) {
+        json_object *value;
+
+        int r = get(d, o, key, json_type_int, &value);
+        return r < 0 ? r : to_u64(d, key, value, max, ret);
+}
+
+static int get_u32(const Decoder *d, json_object *o, const char *key, uint32_t *ret) {
+        uint64_t v;
+
+        int r = get_u64(d, o, key, UINT32_MAX, &v);
+        if (r >= 0)
+                *ret = (uint32_t)v;
+        return r;
+}
+
+static int get_string(const Decoder *d, json_object *o, const char *key, const char **ret) {
+        json_object *value;
+
+        int r = get(d, o, key, json_type_string, &value);
+        return r < 0 ? r : to_string(d, key, value, ret);
+}
+
+static int dup_string(const Decoder *d, json_object *o, const char *key, char **ret) {
+        const char *s;
+
+        int r = get_string(d, o, key, &s);
+        if (r < 0)
+                return r;
+        *ret = strdup(s);
+        return *ret ? 0 : no_memory(d);
+}
+
+static int decode_requires(const Decoder *d, json_object *root) {
+        json_object *list;
+
+        int r = get(d, root, "requires", json_type_array, &list);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < json_object_array_length(list); i++) {
+                const char *feature;
+                bool known = false;
+
+                r = to_string(d, "requires", json_object_array_get_idx(list, i), &feature);
+                if (r < 0)
+                        return r;
+                for (size_t j = 0; known_features[j]; j++)
+                        known = known || streq(known_features[j], feature);
+                if (!known)
+                        return bad(d, "requires", "it needs a newer liveupdated: unknown feature \"%.64s\"", feature);
+        }
+        return 0;
+}
+
+static int decode_job(Decoder *d, json_object *root, Manifest *m) {
+        json_object *o;
+
+        int r = get(d, root, "job", json_type_object, &o);
+        if (r < 0)
+                return r;
+        (void)snprintf(d->where, sizeof(d->where), "job.");
+        if ((r = get_u64(d, o, "number", UINT64_MAX, &m->job)) < 0 ||
+            (r = dup_string(d, o, "kind", &m->job_kind)) < 0 ||
+            (r = get_u64(d, o, "next", UINT64_MAX, &m->next_job)) < 0 ||
+            (r = get_u32(d, o, "uid", &m->started_by_uid)) < 0 ||
+            (r = get_u64(d, o, "started", UINT64_MAX, &m->started_realtime_usec)) < 0)
+                return r;
+        d->where[0] = '\0';
+        return 0;
+}
+
+static int decode_old(Decoder *d, json_object *root, Manifest *m) {
+        json_object *o;
+
+        int r = get(d, root, "old", json_type_object, &o);
+        if (r < 0)
+                return r;
+        (void)snprintf(d->where, sizeof(d->where), "old.");
+        if ((r = dup_string(d, o, "release", &m->old_release)) < 0 ||
+            (r = dup_string(d, o, "version", &m->old_version)) < 0 ||
+            (r = dup_string(d, o, "boot_id", &m->old_boot_id)) < 0 ||
+            (r = get_u64(d, o, "update_number", UINT64_MAX, &m->old_update_number)) < 0)
+                return r;
+        d->where[0] = '\0';
+        return 0;
+}
+
+static int decode_file(Decoder *d, json_object *o, Manifest *m) {
+        const char *kind;
+        uint64_t token = 0;
+
+        int r = check_type(d, "", o, json_type_array);
+        if (r < 0)
+                return r;
+        if (json_object_array_length(o) < 2)
+                return bad(d, "", "has no token and kind");
+        if ((r = to_u64(d, "token", json_object_array_get_idx(o, 0), UINT64_MAX, &token)) < 0 ||
+            (r = to_string(d, "kind", json_object_array_get_idx(o, 1), &kind)) < 0)
+                return r;
+        r = manifest_add_file(m, token, kind);
+        if (r == -ENOMEM)
+                return no_memory(d);
+        return r < 0 ? bad(d, "", "there are more than %u files", MANIFEST_FILES_MAX) : 0;
+}
+
+static int decode_session(Decoder *d, json_object *o, size_t index, Manifest *m) {
+        json_object *direct, *files;
+        const char *name, *client;
+        uint64_t token;
+        uint32_t uid;
+
+        (void)snprintf(d->where, sizeof(d->where), "sessions[%zu].", index);
+        int r = check_type(d, "", o, json_type_object);
+        if (r < 0 || (r = get_string(d, o, "name", &name)) < 0 || (r = get_u32(d, o, "uid", &uid)) < 0 ||
+            (r = get_string(d, o, "client", &client)) < 0 ||
+            (r = get(d, o, "direct", json_type_boolean, &direct)) < 0 ||
+            (r = get(d, o, "files", json_type_array, &files)) < 0)
+                return r;
+        if (!session_name_valid(name))
+                return bad(d, "name", "is not a session name");
+        r = manifest_add_session(m, name, uid, client, json_object_get_boolean(direct));
+        if (r < 0)
+                return r == -ENOMEM ? no_memory(d) : bad(d, "", "there are more than %u", MANIFEST_SESSIONS_MAX);
+        for (size_t i = 0; i < json_object_array_length(files); i++) {
+                (void)snprintf(d->where, sizeof(d->where), "sessions[%zu].files[%zu].", index, i);
+                r = decode_file(d, json_object_array_get_idx(files, i), m);
+                if (r < 0)
+                        return r;
+        }
+        (void)snprintf(d->where, sizeof(d->where), "sessions[%zu].", index);
+        r = manifest_find_duplicate_token(&m->sessions[m->n_sessions - 1], &token);
+        if (r == -EEXIST)
+                return bad(d, "files", "token %llu is there twice", (unsigned long long)token);
+        return r < 0 ? no_memory(d) : 0;
+}
+
+static int decode_body(Decoder *d, json_object *root, Manifest *m) {
+        json_object *sessions;
+        const char *name;
+
+        /* First of all: what else the body says may mean something unknown. */
+        int r = decode_requires(d, root);
+        if (r < 0 || (r = decode_job(d, root, m)) < 0 || (r = dup_string(d, root, "update_id", &m->update_id)) < 0 ||
+            (r = decode_old(d, root, m)) < 0 || (r = dup_string(d, root, "daemon", &m->daemon_version)) < 0)
+                return r;
+        if (!manifest_update_id_valid(m->update_id))
+                return bad(d, "update_id", "is not %u hex digits", UPDATE_ID_LENGTH);
+        r = get(d, root, "sessions", json_type_array, &sessions);
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(sessions); i++)
+                r = decode_session(d, json_object_array_get_idx(sessions, i), i, m);
+        if (r < 0)
+                return r;
+        d->where[0] = '\0';
+        r = manifest_find_duplicate_name(m, &name);
+        if (r == -EEXIST)
+                return bad(d, "sessions", "the name %s is there twice", name);
+        return r < 0 ? no_memory(d) : 0;
+}
+
+static size_t count_digits(const char *s, size_t n) {
+        size_t i = 0;
+
+        while (i < n && s[i] >= '0' && s[i] <= '9')
+                i++;
+        return i;
+}
+
+/* json-c 0.16 reads an integer beyond 64 bits as the largest one. */
+static bool integer_fits(const char *digits, size_t n) {
+        static const char max[] = "18446744073709551615";
+
+        return n < strlen(max) || (n == strlen(max) && memcmp(digits, max, n) <= 0);
+}
+
+/* Looks for what json-c would swallow: counts what it would make objects of, and checks
+ * the size of integers. Twice the bounds leave room for the fields of later versions. */
+static int prescan(const Decoder *d, const char *body, size_t size) {
+        size_t objects = 0, arrays = 0, values = 0;
+        bool quoted = false;
+
+        for (size_t i = 0; i < size; i++) {
+                char c = body[i];
+
+                if (c == '\0')
+                        return bad(d, "body", "NUL at byte %zu", i);
+                if (c == '"')
+                        quoted = !quoted;
+                else if (quoted) {
+                        i += c == '\\';
+                } else if (c >= '0' && c <= '9') {
+                        size_t n = count_digits(body + i, size - i);
+                        bool fraction = i > 0 && body[i - 1] == '.';
+
+                        if (!fraction && !integer_fits(body + i, n))
+                                return bad(d, "body", "the number at byte %zu is too large", i);
+                        i += n - 1;
+                } else {
+                        objects += c == '{';
+                        arrays += c == '[';
+                        values += c == ',' || c == ':';
+                }
+        }
+        if (objects > 2 * (MANIFEST_SESSIONS_MAX + 64) || arrays > 2 * (MANIFEST_SESSIONS_MAX + MANIFEST_FILES_MAX) ||
+            values > 2 * (16 * MANIFEST_SESSIONS_MAX + 2 * MANIFEST_FILES_MAX))
+                return bad(d, "body", "too many elements");
+        return 0;
+}
+
+static int parse_body(const Decoder *d, const char *body, size_t size, json_object **ret) {
+        _cleanup_(json_tokener_freep) json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
+        _cleanup_(json_freep) json_object *root = NULL;
+
+        if (!t)
+                return no_memory(d);
+        json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        root = json_tokener_parse_ex(t, body, (int)size);
+        enum json_tokener_error e = json_tokener_get_error(t);
+        if (e == json_tokener_continue)
+                return bad(d, "body", "it ends too early");
+        if (e != json_tokener_success)
+                return bad(d, "body", "%s at byte %zu", json_tokener_error_desc(e), json_tokener_get_parse_end(t));
+        if (json_tokener_get_parse_end(t) != size)
+                return bad(d, "body", "more after its end");
+        int r = check_type(d, "body", root, json_type_object);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(root);
+        return 0;
+}
+
+static int check_header(const Decoder *d, const void *data, size_t size) {
+        ManifestHeader h;
+
+        if (size < sizeof(h))
+                return bad(d, "header", "it has %zu bytes of %zu", size, sizeof(h));
+        if (size > MANIFEST_SIZE_MAX)
+                return bad(d, "header", "more than %u bytes", MANIFEST_SIZE_MAX);
+        memcpy(&h, data, sizeof(h));
+        if (memcmp(h.magic, MANIFEST_MAGIC, sizeof(h.magic)) != 0)
+                return bad(d, "header", "this is not a manifest");
+        if (le32toh(h.version) != HEADER_VERSION)
+                return bad(d, "header", "version %u is unknown, only %u is known", le32toh(h.version), HEADER_VERSION);
+        if (h.zero != 0)
+                return bad(d, "header", "the reserved field is not zero");
+        if (le64toh(h.length) != size - sizeof(h))
+                return bad(d, "header", "the body has %zu bytes, not %llu", size - sizeof(h),
+                           (unsigned long long)le64toh(h.length));
+        if (le32toh(h.crc) != crc32_ieee((const char *)data + sizeof(h), size - sizeof(h)))
+                return bad(d, "header", "the checksum does not match");
+        return 0;
+}
+
+int manifest_decode(const void *data, size_t size, Manifest **ret, Refusal *refusal) {
+        _cleanup_(manifest_freep) Manifest *m = NULL;
+        _cleanup_(json_freep) json_object *root = NULL;
+        Decoder d = { .refusal = refusal };
+        const char *body;
+
+        int r = check_header(&d, data, size);
+        if (r < 0)
+                return r;
+        body = (const char *)data + sizeof(ManifestHeader);
+        size -= sizeof(ManifestHeader);
+        if ((r = prescan(&d, body, size)) < 0 || (r = parse_body(&d, body, size, &root)) < 0)
+                return r;
+        m = manifest_new();
+        if (!m)
+                return no_memory(&d);
+        r = decode_body(&d, root, m);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the two halves of the manifest, writing and reading, share. */
+#pragma once
+
+#include "manifest.h"
+
+#define HEADER_VERSION UINT32_C(1)
+#define UPDATE_ID_LENGTH 32u
+
+#define MANIFEST_MAGIC "LUMANIF\n"
+
+typedef struct ManifestHeader {
+        char magic[8];
+        uint32_t version;
+        uint32_t crc;
+        uint64_t length;
+        uint64_t zero;
+} ManifestHeader;
+
+_Static_assert(sizeof(ManifestHeader) == MANIFEST_HEADER_SIZE, "the header has no padding");
+
+/* 0, -E2BIG, -EINVAL for what is not UTF-8. */
+int manifest_check_string(const char *s);
+bool manifest_update_id_valid(const char *s);
+/* 0, -EEXIST with the first that is there twice (a name lives as long as m), -ENOMEM. */
+int manifest_find_duplicate_name(const Manifest *m, const char **ret_name);
+int manifest_find_duplicate_token(const ManifestSession *s, uint64_t *ret_token);

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The record between two kernels' daemons, as a value, and how it is written;
+ * manifest.h has the form. Nothing is written that manifest-decode.c would refuse.
+ */
+#include "manifest-internal.h"
+
+#include "session.h"
+
+#include "common/crc32.h"
+#include "common/utf8.h"
+
+#include <endian.h>
+#include <json-c/json.h>
+
+static inline void json_freep(json_object **o) {
+        json_object_put(*o);
+}
+
+/* ---- the value ---- */
+
+Manifest *manifest_new(void) {
+        return calloc(1, sizeof(Manifest));
+}
+
+Manifest *manifest_free(Manifest *m) {
+        if (!m)
+                return NULL;
+        for (size_t i = 0; i < m->n_sessions; i++) {
+                ManifestSession *s = &m->sessions[i];
+
+                for (size_t j = 0; j < s->n_files; j++)
+                        free(s->files[j].kind);
+                free(s->files);
+                free(s->name);
+                free(s->client);
+        }
+        free(m->sessions);
+        free(m->job_kind);
+        free(m->update_id);
+        free(m->old_release);
+        free(m->old_version);
+        free(m->old_boot_id);
+        free(m->daemon_version);
+        free(m);
+        return NULL;
+}
+
+/* Makes room for one more of `size` bytes each. */
+static int grow(void **items, size_t n, size_t *n_allocated, size_t size) {
+        if (n < *n_allocated)
+                return 0;
+        size_t more = MAX_OF(*n_allocated * 2, (size_t)4);
+        void *p = reallocarray(*items, more, size);
+        if (!p)
+                return -ENOMEM;
+        *items = p;
+        *n_allocated = more;
+        return 0;
+}
+
+int manifest_check_string(const char *s) {
+        size_t n = strnlen(s, MANIFEST_STRING_MAX + 1);
+
+        if (n > MANIFEST_STRING_MAX)
+                return -E2BIG;
+        return utf8_valid(s, n) ? 0 : -EINVAL;
+}
+
+int manifest_add_session(Manifest *m, const char *name, uint32_t uid, const char *client, bool direct) {
+        _cleanup_free_ char *n = NULL, *c = NULL;
+        void *items = m->sessions;
+
+        if (!session_name_valid(name))
+                return -EINVAL;
+        int r = manifest_check_string(client ?: "");
+        if (r < 0)
+                return r;
+        if (m->n_sessions >= MANIFEST_SESSIONS_MAX)
+                return -E2BIG;
+        n = strdup(name);
+        c = strdup(client ?: "");
+        if (!n || !c)
+                return -ENOMEM;
+        r = grow(&items, m->n_sessions, &m->n_allocated, sizeof(*m->sessions));
+        m->sessions = items;
+        if (r < 0)
+                return r;
+        m->sessions[m->n_sessions++] = (ManifestSession){
+                .name = TAKE_PTR(n),
+                .uid = uid,
+                .client = TAKE_PTR(c),
+                .direct = direct,
+        };
+        return 0;
+}
+
+int manifest_add_file(Manifest *m, uint64_t token, const char *kind) {
+        ManifestSession *s = m->n_sessions > 0 ? &m->sessions[m->n_sessions - 1] : NULL;
+        _cleanup_free_ char *k = NULL;
+
+        if (!s)
+                return -EINVAL;
+        int r = manifest_check_string(kind ?: "");
+        if (r < 0)
+                return r;
+        if (m->n_files >= MANIFEST_FILES_MAX)
+                return -E2BIG;
+        k = strdup(kind ?: "");
+        if (!k)
+                return -ENOMEM;
+        void *items = s->files;
+        r = grow(&items, s->n_files, &s->n_allocated, sizeof(*s->files));
+        s->files = items;
+        if (r < 0)
+                return r;
+        s->files[s->n_files++] = (ManifestFile){ .token = token, .kind = TAKE_PTR(k) };
+        m->n_files++;
+        return 0;
+}
+
+/* ---- duplicates ---- */
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int compare_tokens(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+int manifest_find_duplicate_name(const Manifest *m, const char **ret_name) {
+        _cleanup_free_ const char **names = reallocarray(NULL, MAX_OF(m->n_sessions, (size_t)1), sizeof(*names));
+
+        if (!names)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->n_sessions; i++)
+                names[i] = m->sessions[i].name;
+        qsort(names, m->n_sessions, sizeof(*names), compare_names);
+        for (size_t i = 1; i < m->n_sessions; i++)
+                if (streq(names[i - 1], names[i])) {
+                        *ret_name = names[i];
+                        return -EEXIST;
+                }
+        return 0;
+}
+
+int manifest_find_duplicate_token(const ManifestSession *s, uint64_t *ret_token) {
+        _cleanup_free_ uint64_t *tokens = reallocarray(NULL, MAX_OF(s->n_files, (size_t)1), sizeof(*tokens));
+
+        if (!tokens)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->n_files; i++)
+                tokens[i] = s->files[i].token;
+        qsort(tokens, s->n_files, sizeof(*tokens), compare_tokens);
+        for (size_t i = 1; i < s->n_files; i++)
+                if (tokens[i - 1] == tokens[i]) {
+                        *ret_token = tokens[i];
+                        return -EEXIST;
+                }
+        return 0;
+}
+
+/* ---- encoding ---- */
+
+bool manifest_update_id_valid(const char *s) {
+        size_t n = strnlen(s, UPDATE_ID_LENGTH + 1);
+
+        return n == UPDATE_ID_LENGTH && strspn(s, "0123456789abcdefABCDEF") == n;
+}
+
+/* Puts value (which it takes over, NULL means: no memory) into the object or array o. */
+static int put(json_object *o, const char *key, json_object *value) {
+        int r = -1;
+
+        if (value)
+                r = key ? json_object_object_add_ex(o, key, value,
+                                                    JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY)
+                        : json_object_array_add(o, value);
+        if (r < 0) {
+                json_object_put(value);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+static int put_string(json_object *o, const char *key, const char *s) {
+        int r = manifest_check_string(s ?: "");
+
+        return r < 0 ? r : put(o, key, json_object_new_string(s ?: ""));
+}
+
+static int put_u64(json_object *o, const char *key, uint64_t v) {
+        return put(o, key, json_object_new_uint64(v));
+}
+
+static int encode_job(json_object *root, const Manifest *m) {
+        json_object *o = json_object_new_object();
+
+        int r = put(root, "job", o);
+        if (r < 0 || (r = put_u64(o, "number", m->job)) < 0 || (r = put_string(o, "kind", m->job_kind)) < 0 ||
+            (r = put_u64(o, "next", m->next_job)) < 0 || (r = put_u64(o, "uid", m->started_by_uid)) < 0)
+                return r;
+        return put_u64(o, "started", m->started_realtime_usec);
+}
+
+static int encode_old(json_object *root, const Manifest *m) {
+        json_object *o = json_object_new_object();
+
+        int r = put(root, "old", o);
+        if (r < 0 || (r = put_string(o, "release", m->old_release)) < 0 ||
+            (r = put_string(o, "version", m->old_version)) < 0 || (r = put_string(o, "boot_id", m->old_boot_id)) < 0)
+                return r;
+        return put_u64(o, "update_number", m->old_update_number);
+}
+
+static int encode_file(json_object *files, const ManifestFile *f) {
+        json_object *o = json_object_new_array_ext(2);
+
+        int r = put(files, NULL, o);
+        if (r < 0 || (r = put_u64(o, NULL, f->token)) < 0)
+                return r;
+        return put_string(o, NULL, f->kind);
+}
+
+static int encode_session(json_object *sessions, const ManifestSession *s) {
+        json_object *o = json_object_new_object(), *files;
+        uint64_t token;
+
+        int r = put(sessions, NULL, o);
+        if (r < 0)
+                return r;
+        if (!s->name || !session_name_valid(s->name))
+                return -EINVAL;
+        if ((r = manifest_find_duplicate_token(s, &token)) < 0 || (r = put_string(o, "name", s->name)) < 0 ||
+            (r = put_u64(o, "uid", s->uid)) < 0 || (r = put_string(o, "client", s->client)) < 0 ||
+            (r = put(o, "direct", json_object_new_boolean(s->direct))) < 0)
+                return r;
+        files = json_object_new_array();
+        r = put(o, "files", files);
+        for (size_t i = 0; r >= 0 && i < s->n_files; i++)
+                r = encode_file(files, &s->files[i]);
+        return r;
+}
+
+static int encode_body(const Manifest *m, json_object *root) {
+        json_object *sessions;
+        const char *name;
+
+        int r = put(root, "requires", json_object_new_array());
+        if (r < 0 || (r = encode_job(root, m)) < 0 || (r = put_string(root, "update_id", m->update_id)) < 0 ||
+            (r = encode_old(root, m)) < 0 || (r = put_string(root, "daemon", m->daemon_version)) < 0)
+                return r;
+        sessions = json_object_new_array();
+        r = put(root, "sessions", sessions);
+        for (size_t i = 0; r >= 0 && i < m->n_sessions; i++)
+                r = encode_session(sessions, &m->sessions[i]);
+        return r < 0 ? r : manifest_find_duplicate_name(m, &name);
+}
+
+int manifest_encode(const Manifest *m, void **ret, size_t *ret_size) {
+        _cleanup_(json_freep) json_object *root = NULL;
+        size_t size;
+
+        if (!m->update_id || !manifest_update_id_valid(m->update_id))
+                return -EINVAL;
+        if (m->n_sessions > MANIFEST_SESSIONS_MAX || m->n_files > MANIFEST_FILES_MAX)
+                return -E2BIG;
+        root = json_object_new_object();
+        if (!root)
+                return -ENOMEM;
+        int r = encode_body(m, root);
+        if (r < 0)
+                return r;
+
+        const char *text = json_object_to_json_string_length(
+                root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+        if (!text)
+                return -ENOMEM;
+        if (size > MANIFEST_SIZE_MAX - sizeof(ManifestHeader))
+                return -E2BIG;
+        char *buf = malloc(sizeof(ManifestHeader) + size);
+        if (!buf)
+                return -ENOMEM;
+        ManifestHeader h = {
+                .version = htole32(HEADER_VERSION),
+                .crc = htole32(crc32_ieee(text, size)),
+                .length = htole64(size),
+        };
+        memcpy(h.magic, MANIFEST_MAGIC, sizeof(h.magic));
+        memcpy(buf, &h, sizeof(h));
+        memcpy(buf + sizeof(h), text, size);
+        *ret = buf;
+        *ret_size = sizeof(h) + size;
+        return 0;
+}

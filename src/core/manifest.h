@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What one kernel's daemon tells the next one's: the job, the sessions and tokens it
+ * knows, the kernel that was left. Travels as a sealed memfd in the daemon's own
+ * session.
+ *
+ * Form: a 32-byte header (magic "LUMANIF\n", u32 header version, u32 CRC-32 of the
+ * body, u64 body length, u64 zero; little-endian), then a JSON body:
+ *
+ *   { "requires": [FEATURE…],
+ *     "job": { "number": N, "kind": S, "next": N, "uid": N, "started": USEC },
+ *     "update_id": S,
+ *     "old": { "release": S, "version": S, "boot_id": S, "update_number": N },
+ *     "daemon": S,
+ *     "sessions": [ { "name": S, "uid": N, "client": S, "direct": BOOL,
+ *                     "files": [ [TOKEN, KIND]… ] }… ] }
+ *
+ * Readers ignore unknown keys and further elements of a file, so fields may be added; a
+ * meaning never changes under the same key. A body may demand features by name
+ * ("requires"); a reader refuses what it does not know. Everything is bounded: see
+ * MANIFEST_*_MAX. Golden files of every version stay in tests/fixtures/manifest and must
+ * be readable for ever.
+ */
+#pragma once
+
+#include "reason.h"
+
+#define MANIFEST_SIZE_MAX (64u * 1024 * 1024)
+#define MANIFEST_SESSIONS_MAX 65536u
+#define MANIFEST_FILES_MAX 1048576u
+#define MANIFEST_STRING_MAX 4096u /* bytes */
+#define MANIFEST_HEADER_SIZE 32u
+
+typedef struct ManifestFile {
+        uint64_t token;
+        char *kind; /* "memfd", "iommufd", "vfio", "other" */
+} ManifestFile;
+
+typedef struct ManifestSession {
+        char *name;
+        uint32_t uid; /* who opened it, and who may claim it */
+        char *client; /* participant name, or "" */
+        bool direct;  /* the client holds the session itself: files may exist that are not listed */
+        ManifestFile *files;
+        size_t n_files, n_allocated;
+} ManifestSession;
+
+typedef struct Manifest {
+        uint64_t job;      /* number of the job that crosses */
+        char *job_kind;    /* "update", "execute" */
+        char *update_id;   /* 32 hex digits: one update, from PREPARE to the last FINISH */
+        uint64_t next_job; /* first job number that is free */
+        uint32_t started_by_uid;
+        uint64_t started_realtime_usec;
+        char *old_release; /* uname -r of the kernel that was left */
+        char *old_version; /* uname -v: the build */
+        char *old_boot_id;
+        uint64_t old_update_number;
+        char *daemon_version;
+        ManifestSession *sessions;
+        size_t n_sessions, n_allocated;
+        size_t n_files; /* of all sessions */
+} Manifest;
+
+Manifest *manifest_new(void);
+Manifest *manifest_free(Manifest *m);
+static inline void manifest_freep(Manifest **m) {
+        manifest_free(*m);
+}
+
+/* Adds a session / a file to the last added session. -EINVAL for a bad name (the rules
+ * of session_name_valid()), a string that is not UTF-8, or a file without a session;
+ * -E2BIG over a bound; -ENOMEM. Names and tokens that are there twice are found by
+ * manifest_encode(), in n log n. */
+int manifest_add_session(Manifest *m, const char *name, uint32_t uid, const char *client, bool direct);
+int manifest_add_file(Manifest *m, uint64_t token, const char *kind);
+
+/* Encodes into a new buffer that the caller frees. Strings that are NULL are written as
+ * empty. What is written can be read back: -EINVAL for an update_id that is not 32 hex
+ * digits or a string that is not UTF-8, -EEXIST for a name or token that is there
+ * twice, -E2BIG over a bound, -ENOMEM. */
+int manifest_encode(const Manifest *m, void **ret, size_t *ret_size);
+/* Decodes; the input is hostile until proven otherwise. On failure the refusal is
+ * REASON_MANIFEST_INVALID with the place in its detail (REASON_SYSTEM if memory ran
+ * out). All strings of the result are non-NULL. */
+int manifest_decode(const void *data, size_t size, Manifest **ret, Refusal *refusal);

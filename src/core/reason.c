@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The words of every refusal, in one table: the stable code that programs match on, the
+ * sentence that says what is wrong, the remedy that says what to do about it, and the
+ * errno for callers that only know errnos. An entry without words is a compile-time
+ * gap that the unit test finds: it walks the whole enum.
+ */
+#include "reason.h"
+
+#include "common/utf8.h"
+
+#include <stdarg.h>
+
+typedef struct ReasonWords {
+        const char *code;
+        const char *sentence;
+        const char *remedy; /* "" where there is nothing to be done */
+        int error;          /* positive errno */
+} ReasonWords;
+
+static const ReasonWords reason_table[_REASON_MAX] = {
+        [REASON_NONE] = { "none", "Nothing is wrong.", "", 0 },
+
+        [REASON_INVALID_ARGUMENT] = { "invalid-argument", "An argument of the request is not valid.",
+                                      "Correct the argument and ask again.", EINVAL },
+        [REASON_WRONG_STATE] = { "wrong-state", "This is not possible in the present state of the live update.",
+                                 "See the state with 'liveupdatectl status' and do the steps in their order, or "
+                                 "cancel.",
+                                 EPROTO },
+        [REASON_BUSY_JOB] = { "busy-job", "Another job is running.", "Wait until it is done, or cancel it.", EBUSY },
+        [REASON_NAME_RESERVED] = { "name-reserved", "This session name is reserved.", "Choose another session name.",
+                                   EPERM },
+        [REASON_NAME_INVALID] = { "name-invalid", "This name is not a valid one.",
+                                  "Use 1 to 63 letters, digits and . _ - : @ +, and no dot at the start.", EINVAL },
+        [REASON_NAME_IN_USE] = { "name-in-use", "A session with this name exists already.",
+                                 "Close that session first, or choose another name.", EEXIST },
+        [REASON_NO_SUCH_SESSION] = { "no-such-session", "There is no session with this name.",
+                                     "See the names with 'liveupdatectl sessions'.", ENOENT },
+        [REASON_SESSION_CLAIMED] = { "session-claimed", "The session was claimed already.",
+                                     "The kernel hands out a session once in a boot: get it from the client that has "
+                                     "it.",
+                                     EALREADY },
+        [REASON_TOKEN_IN_USE] = { "token-in-use", "The session has a file under this token already.",
+                                  "Use another token for this file.", EEXIST },
+        [REASON_NO_SUCH_TOKEN] = { "no-such-token", "The session has no file under this token.",
+                                   "Use a token that was preserved in this session before the kexec.", ENOENT },
+        [REASON_NOT_OWNER] = { "not-owner", "This belongs to another user.",
+                               "Ask as the user that opened the session, or as root.", EPERM },
+        [REASON_LIMIT] = { "limit", "A limit is reached.", "Use less of it, or raise the limit in liveupdated.conf.",
+                           EDQUOT },
+
+        [REASON_LUO_ABSENT] = { "luo-absent",
+                                "The running kernel has no live update orchestrator: no /dev/liveupdate.",
+                                "Boot a kernel with CONFIG_LIVEUPDATE=y and 'kho=on liveupdate=on' on its command "
+                                "line.",
+                                ENODEV },
+        [REASON_LUO_BUSY] = { "luo-busy", "/dev/liveupdate is held open by another process.",
+                              "Find the process with 'fuser -v /dev/liveupdate' and end it; only one may have it "
+                              "open.",
+                              EBUSY },
+        [REASON_LUO_BROKEN] = { "luo-broken", "The kernel could not read the state that the previous kernel left.",
+                                "What was preserved is lost for this boot: see the kernel log, and reboot before the "
+                                "next live update.",
+                                EIO },
+        [REASON_NO_HANDLER] = { "no-handler", "No handler of the kernel can preserve this type of file.",
+                                "Load the kernel module with the handler, or leave this file out.", EOPNOTSUPP },
+        [REASON_ALREADY_PRESERVED] = { "already-preserved", "The file is preserved already.",
+                                       "A file can be in one session and under one token only: leave out the second.",
+                                       EBUSY },
+        [REASON_CANNOT_FINISH] = { "cannot-finish", "A file of the session is not ready to be finished.",
+                                   "Retrieve all files of the session and finish again.", EBUSY },
+        [REASON_RETRIEVE_FAILED] = { "retrieve-failed", "The kernel could not restore the file.",
+                                     "It will not try again in this boot: start the workload anew, and see the kernel "
+                                     "log for the cause.",
+                                     EIO },
+
+        [REASON_NO_IMAGE] = { "no-image", "No next kernel is loaded.", "Load one with 'liveupdatectl load'.",
+                              ENOEXEC },
+        [REASON_IMAGE_NOT_A_KERNEL] = { "image-not-a-kernel", "The file is not a kernel image.",
+                                        "Give a bzImage, or a unified kernel image that has one in it.", ENOEXEC },
+        [REASON_IMAGE_TRUNCATED] = { "image-truncated", "The kernel image ends too early.",
+                                     "Copy or install the image again.", ENOEXEC },
+        [REASON_IMAGE_UNSUPPORTED_COMPRESSION] = { "image-unsupported-compression",
+                                                   "The kernel image is compressed in a way that cannot be read.",
+                                                   "Use a kernel that is compressed with gzip, xz, zstd or lz4.",
+                                                   EOPNOTSUPP },
+        [REASON_IMAGE_NO_KHO] = { "image-no-kho", "The next kernel has no kexec handover.",
+                                  "Use a kernel with CONFIG_KEXEC_HANDOVER=y.", EOPNOTSUPP },
+        [REASON_IMAGE_NO_LUO] = { "image-no-luo", "The next kernel has no live update orchestrator.",
+                                  "Use a kernel with CONFIG_LIVEUPDATE=y.", EOPNOTSUPP },
+        [REASON_IMAGE_NO_MEMFD] = { "image-no-memfd", "The next kernel cannot restore memfds.",
+                                    "Use a kernel with CONFIG_LIVEUPDATE_MEMFD=y.", EOPNOTSUPP },
+        [REASON_IMAGE_KHO_ABI] = { "image-kho-abi", "The next kernel's KHO ABI differs from the running one's.",
+                                   "Use a kernel with the same kho-vN string, or shut the VMs down and reboot.",
+                                   EPROTONOSUPPORT },
+        [REASON_IMAGE_LUO_ABI] = { "image-luo-abi", "The next kernel's LUO ABI differs from the running one's.",
+                                   "Use a kernel with the same luo-vN string, or shut the VMs down and reboot.",
+                                   EPROTONOSUPPORT },
+        [REASON_IMAGE_MEMFD_ABI] = { "image-memfd-abi", "The next kernel's memfd ABI differs from the running one's.",
+                                     "Use a kernel with the same memfd-vN string, or shut the VMs down and reboot.",
+                                     EPROTONOSUPPORT },
+        [REASON_RUNNING_ABI_UNKNOWN] = { "running-abi-unknown",
+                                         "The ABI of the running kernel is not known, so the next one cannot be "
+                                         "judged.",
+                                         "Install the running kernel's image where it was booted from (/boot or "
+                                         "/usr/lib/modules).",
+                                         ENODATA },
+        [REASON_CMDLINE_TOO_LONG] = { "cmdline-too-long", "The kernel command line is too long.", "Make it shorter.",
+                                      E2BIG },
+        [REASON_CMDLINE_INVALID] = { "cmdline-invalid", "The kernel command line is not valid.",
+                                     "Use printable text in one line that leaves kho and liveupdate on.", EINVAL },
+        [REASON_SCRATCH_TOO_SMALL] = { "scratch-too-small", "Kernel and initrd do not fit into the KHO scratch area.",
+                                       "Use a smaller initrd, or boot with a larger kho_scratch=.", EADDRNOTAVAIL },
+        [REASON_LOAD_REFUSED] = { "load-refused", "The running kernel refused to load the next one.",
+                                  "See the kernel log; check signature and lockdown if they are in use.", ENOEXEC },
+        [REASON_LOAD_KEXEC_BUSY] = { "load-kexec-busy", "Another kexec operation is running.",
+                                     "Try again when it is done.", EBUSY },
+        [REASON_KEXEC_DISABLED] = { "kexec-disabled", "Loading kernels by kexec is disabled on this host.",
+                                    "Boot with kernel.kexec_load_disabled=0 and without a lockdown that forbids it.",
+                                    EPERM },
+        [REASON_IMAGE_FOREIGN] = { "image-foreign", "The loaded next kernel was not loaded by liveupdated.",
+                                   "Load it with 'liveupdatectl load', so that it can be checked; an image from "
+                                   "kexec_load(2) loses all that is preserved.",
+                                   ENOEXEC },
+
+        [REASON_VETO] = { "veto", "A participant refused.", "Remove its reason and start again.", ECANCELED },
+        [REASON_DEADLINE] = { "deadline", "A participant did not answer in time.",
+                              "See what it waits for, or give it more time in liveupdated.conf.", ETIMEDOUT },
+        [REASON_PARTICIPANT_DIED] = { "participant-died", "A participant ended while the update was going on.",
+                                      "Start it again, then start the update again.", ECONNRESET },
+        [REASON_SESSION_LOST] = { "session-lost", "A session was closed while it was needed.",
+                                  "Open and fill it again, then start the update again.", EPIPE },
+        [REASON_REBOOT_FAILED] = { "reboot-failed", "The kernel refused to jump into the next kernel.",
+                                   "Everything was put back; see the kernel log for the cause and try again.", EIO },
+        [REASON_FREEZE_FAILED] = { "freeze-failed", "The kernel could not freeze a preserved file.",
+                                   "Everything was put back; see the kernel log for the file and try again.", EIO },
+        [REASON_CANCELLED] = { "cancelled", "The job was cancelled.", "Start it again when it is wanted.", ECANCELED },
+        [REASON_NOT_CLAIMED] = { "not-claimed", "Sessions wait that nobody has claimed.",
+                                 "Start their clients, or drop the sessions.", EAGAIN },
+        [REASON_DAEMON_DIED] = { "daemon-died", "liveupdated ended while the job was running.",
+                                 "What could be put back was put back: see the state and start the job again.",
+                                 EOWNERDEAD },
+        [REASON_MANIFEST_INVALID] = { "manifest-invalid",
+                                      "The record that the previous kernel's daemon left is not valid.",
+                                      "The sessions are still in the kernel and can be claimed by name; install the "
+                                      "version that wrote the record to have it read.",
+                                      EBADMSG },
+        [REASON_MANIFEST_MISSING] = { "manifest-missing", "The previous kernel's daemon left no record.",
+                                      "Sessions may still be in the kernel and can be claimed by name.", ENODATA },
+        [REASON_SYSTEM] = { "system", "A call to the system failed.", "See the detail and the journal for the cause.",
+                            EIO },
+};
+
+static const ReasonWords *reason_words(Reason reason) {
+        return (size_t)reason < ELEMENTSOF(reason_table) ? &reason_table[reason] : NULL;
+}
+
+const char *reason_code(Reason reason) {
+        const ReasonWords *w = reason_words(reason);
+
+        return w ? w->code : NULL;
+}
+
+int reason_from_code(const char *code) {
+        for (size_t i = 0; code && i < ELEMENTSOF(reason_table); i++)
+                if (streq(reason_table[i].code, code))
+                        return (int)i;
+        return -EINVAL;
+}
+
+const char *reason_sentence(Reason reason) {
+        const ReasonWords *w = reason_words(reason);
+
+        return w ? w->sentence : NULL;
+}
+
+const char *reason_remedy(Reason reason) {
+        const ReasonWords *w = reason_words(reason);
+
+        return w ? w->remedy : NULL;
+}
+
+int reason_errno(Reason reason) {
+        const ReasonWords *w = reason_words(reason);
+
+        return w ? -w->error : -EINVAL;
+}
+
+/* What goes into a refusal ends up on the bus and in one line of a log: utf8_copy()
+ * leaves neither half characters nor control characters. */
+static void fill(Refusal *ret, Reason reason, const char *subject, const char *detail) {
+        if (!ret)
+                return;
+        *ret = (Refusal){ .reason = reason };
+        utf8_copy(ret->subject, sizeof(ret->subject), subject ?: "");
+        utf8_copy(ret->detail, sizeof(ret->detail), detail);
+}
+
+int refuse(Refusal *ret, Reason reason, const char *subject, const char *detail_format, ...) {
+        char detail[1024] = "";
+
+        if (detail_format) {
+                va_list ap;
+
+                va_start(ap, detail_format);
+                if (vsnprintf(detail, sizeof(detail), detail_format, ap) < 0)
+                        detail[0] = '\0';
+                va_end(ap);
+        }
+        /* Copied first: the subject may be that of *ret itself. */
+        char who[sizeof(((Refusal *)0)->subject)];
+        utf8_copy(who, sizeof(who), subject ?: "");
+        fill(ret, reason, who, detail);
+        return reason_errno(reason);
+}
+
+int refuse_errno(Refusal *ret, int r, const char *subject, const char *what) {
+        char who[sizeof(((Refusal *)0)->subject)], detail[512];
+        int error = r < 0 ? -r : r;
+
+        utf8_copy(who, sizeof(who), subject ?: "");
+        if (str_empty(what))
+                (void)snprintf(detail, sizeof(detail), "%s", strerror(error));
+        else
+                (void)snprintf(detail, sizeof(detail), "%s: %s", what, strerror(error));
+        fill(ret, REASON_SYSTEM, who, detail);
+        return r;
+}
+
+void refusal_format(const Refusal *refusal, char *buf, size_t size) {
+        char text[1024];
+        const ReasonWords *w = reason_words(refusal->reason) ?: &reason_table[REASON_SYSTEM];
+        size_t sentence = strlen(w->sentence);
+
+        if (size == 0)
+                return;
+        /* The detail goes inside the sentence, before its full stop. */
+        (void)snprintf(text, sizeof(text), "%s%s%.*s%s%s%s.%s%s", refusal->subject, *refusal->subject ? ": " : "",
+                       (int)sentence - 1, w->sentence, *refusal->detail ? " (" : "", refusal->detail,
+                       *refusal->detail ? ")" : "", *w->remedy ? " " : "", w->remedy);
+        utf8_copy(buf, size, text);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Why something cannot be done, as a value: a stable code for programs, the subject
+ * it is about, a sentence, and what to do about it. The table in reason.c is the only
+ * place with the words. Codes are never renamed: control planes match on them.
+ *
+ * Functions that can refuse take a Refusal* and return a negative errno together with
+ * a filled-in Refusal; on success the Refusal is untouched.
+ */
+#pragma once
+
+#include "common/macro.h"
+
+typedef enum Reason {
+        REASON_NONE,
+
+        /* The request or the state it meets. */
+        REASON_INVALID_ARGUMENT,
+        REASON_WRONG_STATE,
+        REASON_BUSY_JOB,
+        REASON_NAME_RESERVED,
+        REASON_NAME_INVALID,
+        REASON_NAME_IN_USE,
+        REASON_NO_SUCH_SESSION,
+        REASON_SESSION_CLAIMED,
+        REASON_TOKEN_IN_USE,
+        REASON_NO_SUCH_TOKEN,
+        REASON_NOT_OWNER,
+        REASON_LIMIT,
+
+        /* /dev/liveupdate. */
+        REASON_LUO_ABSENT,
+        REASON_LUO_BUSY,
+        REASON_LUO_BROKEN,
+        REASON_NO_HANDLER,
+        REASON_ALREADY_PRESERVED,
+        REASON_CANNOT_FINISH,
+        REASON_RETRIEVE_FAILED,
+
+        /* The next kernel. */
+        REASON_NO_IMAGE,
+        REASON_IMAGE_NOT_A_KERNEL,
+        REASON_IMAGE_TRUNCATED,
+        REASON_IMAGE_UNSUPPORTED_COMPRESSION,
+        REASON_IMAGE_NO_KHO,
+        REASON_IMAGE_NO_LUO,
+        REASON_IMAGE_NO_MEMFD,
+        REASON_IMAGE_KHO_ABI,
+        REASON_IMAGE_LUO_ABI,
+        REASON_IMAGE_MEMFD_ABI,
+        REASON_RUNNING_ABI_UNKNOWN,
+        REASON_CMDLINE_TOO_LONG,
+        REASON_CMDLINE_INVALID,
+        REASON_SCRATCH_TOO_SMALL,
+        REASON_LOAD_REFUSED,
+        REASON_LOAD_KEXEC_BUSY,
+        REASON_KEXEC_DISABLED,
+        REASON_IMAGE_FOREIGN,
+
+        /* The update itself. */
+        REASON_VETO,
+        REASON_DEADLINE,
+        REASON_PARTICIPANT_DIED,
+        REASON_SESSION_LOST,
+        REASON_REBOOT_FAILED,
+        REASON_FREEZE_FAILED,
+        REASON_CANCELLED,
+        REASON_NOT_CLAIMED,
+        REASON_DAEMON_DIED,
+        REASON_MANIFEST_INVALID,
+        REASON_MANIFEST_MISSING,
+        REASON_SYSTEM,
+
+        _REASON_MAX,
+} Reason;
+
+typedef struct Refusal {
+        Reason reason;
+        char subject[128]; /* session, participant, file or call; "" when it is the host */
+        char detail[256];  /* what was seen, without a full stop; may be "" */
+} Refusal;
+
+/* The stable code ("image-luo-abi"); NULL if reason is out of range. */
+const char *reason_code(Reason reason);
+/* Negative errno if the code is unknown. */
+int reason_from_code(const char *code);
+/* One sentence that says what is wrong, and one that says what to do about it. */
+const char *reason_sentence(Reason reason);
+const char *reason_remedy(Reason reason);
+/* The errno that goes with a reason on the way up (negative). */
+int reason_errno(Reason reason);
+
+/* Fills *ret (if not NULL) and returns reason_errno(reason): `return refuse(…)`. */
+int refuse(Refusal *ret, Reason reason, const char *subject, const char *detail_format, ...) _printf_(4, 5);
+/* The same for a failed system or library call: REASON_SYSTEM, the errno r comes back
+ * unchanged and its text goes into the detail. */
+int refuse_errno(Refusal *ret, int r, const char *subject, const char *what);
+/* "SUBJECT: sentence (detail). remedy" into buf; always terminated. */
+void refusal_format(const Refusal *refusal, char *buf, size_t size);

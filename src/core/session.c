@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include "common/names.h"
+
+static bool char_ok(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               (c && strchr("._-:@+", c));
+}
+
+static const char *const reserved_names[] = {
+        "systemd", /* where systemd keeps its descriptor store */
+        OWN_SESSION_NAME,
+};
+
+bool session_name_valid(const char *name) {
+        size_t n = strnlen(name, SESSION_NAME_MAX + 1);
+
+        if (n == 0 || n > SESSION_NAME_MAX || name[0] == '.')
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!char_ok(name[i]))
+                        return false;
+        return true;
+}
+
+bool session_name_reserved(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(reserved_names); i++)
+                if (streq(reserved_names[i], name))
+                        return true;
+        return false;
+}
+
+int session_name_check(const char *name, Refusal *refusal) {
+        size_t n = strnlen(name, SESSION_NAME_MAX + 1);
+
+        if (n == 0)
+                return refuse(refusal, REASON_NAME_INVALID, NULL, "the session name is empty");
+        if (n > SESSION_NAME_MAX)
+                return refuse(refusal, REASON_NAME_INVALID, name, "more than %d bytes", SESSION_NAME_MAX);
+        if (name[0] == '.')
+                return refuse(refusal, REASON_NAME_INVALID, name, "starts with a dot");
+        for (size_t i = 0; i < n; i++)
+                if (!char_ok(name[i]))
+                        return refuse(refusal, REASON_NAME_INVALID, name, "byte %zu is 0x%02x", i + 1,
+                                      (unsigned char)name[i]);
+        if (session_name_reserved(name))
+                return refuse(refusal, REASON_NAME_RESERVED, name, NULL);
+        return 0;
+}

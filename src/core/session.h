@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Session and token policy: which names the kernel and we allow. The kernel takes any
+ * 1 to 63 bytes; we take a subset that is safe in unit names, object paths and logs,
+ * and keep the names that belong to others.
+ */
+#pragma once
+
+#include "reason.h"
+
+enum { SESSION_NAME_MAX = 63 }; /* LIVEUPDATE_SESSION_NAME_LENGTH - 1 */
+
+/* Letters, digits and . _ - : @ +, not starting with a dot; neither "systemd"
+ * (reserved by systemd, which keeps its descriptor store there) nor our own. */
+int session_name_check(const char *name, Refusal *refusal);
+/* The two halves of it: the characters alone, and the names that belong to others. */
+bool session_name_valid(const char *name);
+bool session_name_reserved(const char *name);

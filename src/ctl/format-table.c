@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tables, by libsmartcols, which knows how wide characters are and makes what is not
+ * printable harmless. Nothing is cut to the terminal's width: a line that is too long
+ * is the terminal's (or the pager's) to wrap, and the same text goes into a pipe.
+ */
+#include "format-internal.h"
+
+#include <libsmartcols.h>
+
+typedef struct Column {
+        const char *name;
+        bool right;
+} Column;
+
+DEFINE_CLEANUP(struct libscols_table, scols_unref_table);
+
+static int table_new(const Column *columns, size_t n, const Style *style, struct libscols_table **ret) {
+        _cleanup_(scols_unref_tablep) struct libscols_table *t = scols_new_table();
+
+        if (!t)
+                return -ENOMEM;
+        (void)scols_table_enable_noheadings(t, !style->legend);
+        (void)scols_table_enable_colors(t, style->colors);
+        (void)scols_table_set_termforce(t, SCOLS_TERMFORCE_NEVER);
+        for (size_t i = 0; i < n; i++)
+                if (!scols_table_new_column(t, columns[i].name, 0, columns[i].right ? SCOLS_FL_RIGHT : 0))
+                        return -ENOMEM;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+static int add_row(struct libscols_table *t, const char *const *cells, size_t n, size_t colored) {
+        struct libscols_line *line = scols_table_new_line(t, NULL);
+
+        if (!line)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                int r = scols_line_set_data(line, i, cells[i]);
+                if (r < 0)
+                        return r;
+        }
+        const char *color = colored < n ? word_color(cells[colored]) : NULL;
+        return color ? scols_cell_set_color(scols_line_get_cell(line, colored), color) : 0;
+}
+
+/* The table, and with a legend a line that counts its rows. */
+static int table_text(struct libscols_table *t, const Style *style, size_t n, const char *what, char **ret) {
+        _cleanup_free_ char *body = NULL;
+
+        if (n == 0) {
+                *ret = style->legend ? NULL : strdup("");
+                if (style->legend && asprintf(ret, "No %ss.\n", what) < 0)
+                        return -ENOMEM;
+                return *ret ? 0 : -ENOMEM;
+        }
+        int r = scols_print_table_to_string(t, &body);
+        if (r < 0)
+                return r;
+        size_t size = strlen(body);
+        bool open = size > 0 && body[size - 1] != '\n';
+        char *text;
+        if (style->legend)
+                r = asprintf(&text, "%s%s\n%zu %s%s.\n", body, open ? "\n" : "", n, what, n == 1 ? "" : "s");
+        else
+                r = asprintf(&text, "%s%s", body, open ? "\n" : "");
+        if (r < 0)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+static void number_text(uint64_t v, char buf[static 24]) {
+        (void)snprintf(buf, 24, "%llu", (unsigned long long)v);
+}
+
+int format_jobs(const JobSummaryList *jobs, const Style *style, char **ret) {
+        static const Column columns[] = { { "JOB", true }, { "KIND" }, { "STATE" }, { "CODE" }, { "REASON" } };
+        _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
+
+        int r = table_new(columns, ELEMENTSOF(columns), style, &t);
+        for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
+                const JobSummary *j = &jobs->items[i];
+                char number[24];
+
+                number_text(j->number, number);
+                r = add_row(t, (const char *const[]){ number, j->kind, j->state, j->code, j->sentence },
+                            ELEMENTSOF(columns), 2);
+        }
+        return r < 0 ? r : table_text(t, style, jobs->n, "job", ret);
+}
+
+int format_sessions(const SessionList *sessions, const Style *style, char **ret) {
+        static const Column columns[] = { { "SESSION" }, { "DIRECTION" }, { "STATE" }, { "UID", true },
+                                          { "FILES", true } };
+        _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
+
+        int r = table_new(columns, ELEMENTSOF(columns), style, &t);
+        for (size_t i = 0; r >= 0 && i < sessions->n; i++) {
+                const SessionInfo *s = &sessions->items[i];
+                char uid[24], files[24];
+
+                number_text(s->uid, uid);
+                number_text(s->n_files, files);
+                r = add_row(t, (const char *const[]){ s->name, s->direction, s->state, uid, files },
+                            ELEMENTSOF(columns), 2);
+        }
+        return r < 0 ? r : table_text(t, style, sessions->n, "session", ret);
+}
+
+static int timeline_row(struct libscols_table *t, const JobInfo *job, size_t i, bool errors) {
+        const TimelineStep *s = &job->timeline.items[i];
+        char at[32], took[32] = "-", error[32];
+
+        format_ms(s->at_usec, at, sizeof(at));
+        /* How long it took to get here from the line above. */
+        if (i > 0 && s->at_usec >= s[-1].at_usec)
+                format_ms(s->at_usec - s[-1].at_usec, took, sizeof(took));
+        format_ms(s->error_usec, error, sizeof(error));
+        return add_row(t, (const char *const[]){ s->name, at, took, error }, errors ? 4 : 3, SIZE_MAX);
+}
+
+static int timeline_table(const JobInfo *job, const Style *style, FILE *f) {
+        static const Column columns[] = { { "STEP" }, { "AT (ms)", true }, { "TOOK (ms)", true },
+                                          { "ERROR (ms)", true } };
+        _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
+        _cleanup_free_ char *body = NULL;
+        bool errors = false;
+
+        for (size_t i = 0; i < job->timeline.n; i++)
+                errors = errors || job->timeline.items[i].error_usec > 0;
+        int r = table_new(columns, errors ? 4 : 3, style, &t);
+        for (size_t i = 0; r >= 0 && i < job->timeline.n; i++)
+                r = timeline_row(t, job, i, errors);
+        if (r >= 0)
+                r = scols_print_table_to_string(t, &body);
+        if (r < 0)
+                return r;
+        size_t size = strlen(body);
+        (void)fprintf(f, "%s%s", body, size > 0 && body[size - 1] != '\n' ? "\n" : "");
+        return 0;
+}
+
+int format_timeline(const JobInfo *job, const Style *style, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        char ms[32], error[32];
+        size_t size;
+        _cleanup_fclose_ FILE *f = open_memstream(&text, &size);
+        int r = 0;
+
+        if (!f)
+                return -ENOMEM;
+        if (job->timeline.n == 0)
+                (void)fprintf(f, "Job %llu has no timeline.\n", (unsigned long long)job->number);
+        else
+                r = timeline_table(job, style, f);
+        if (job->timeline.n > 0 && job->blackout_usec > 0) {
+                format_ms_short(job->blackout_usec, ms, sizeof(ms));
+                format_ms_short(job->blackout_error_usec, error, sizeof(error));
+                (void)fprintf(f, "Blackout %s ms (from clients-frozen to first-retrieve, %s %s ms, clock %s)\n", ms,
+                              plus_minus(style), error, *job->clock ? job->clock : "not known");
+        } else if (job->timeline.n > 0)
+                (void)fputs("Blackout not known\n", f);
+        return text_finish(&f, &text, r, ret);
+}

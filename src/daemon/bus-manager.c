@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.liveupdate1.Manager */
+#include "bus.h"
+
+#include <sys/stat.h>
+
+#include "common/names.h"
+
+/* Methods that start a job. */
+
+typedef int (*job_request_t)(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+
+static int request_job(sd_bus_message *message, Bus *b, sd_bus_error *error, job_request_t request) {
+        Refusal refusal;
+        uint32_t uid;
+        Job *j;
+
+        int r = bus_read_options(message, NULL, 0, error);
+        if (r >= 0)
+                r = bus_sender_uid(message, &uid, error);
+        if (r < 0)
+                return r;
+        r = request(b->manager, uid, &j, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return bus_reply_job(message, j);
+}
+
+static int method_unload(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_job(message, userdata, error, manager_unload);
+}
+
+static int method_prepare(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_job(message, userdata, error, manager_prepare);
+}
+
+static int method_freeze(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_job(message, userdata, error, manager_freeze);
+}
+
+static int method_execute(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_job(message, userdata, error, manager_execute);
+}
+
+static int method_update(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_job(message, userdata, error, manager_update);
+}
+
+static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_job(message, userdata, error, manager_cancel);
+}
+
+static int method_finish(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        int unclaimed = false;
+        Refusal refusal;
+        uint32_t uid;
+        Job *j;
+
+        int r = bus_read_options(message, &(BusOption){ "unclaimed", 'b', &unclaimed }, 1, error);
+        if (r >= 0)
+                r = bus_sender_uid(message, &uid, error);
+        if (r < 0)
+                return r;
+        r = manager_finish(b->manager, uid, unclaimed, &j, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return bus_reply_job(message, j);
+}
+
+static int method_load(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        const char *cmdline;
+        int kernel, initrd;
+        struct stat st;
+        Refusal refusal;
+        uint32_t uid;
+        Job *j;
+
+        int r = sd_bus_message_read(message, "hhs", &kernel, &initrd, &cmdline);
+        if (r >= 0)
+                r = bus_read_options(message, NULL, 0, error);
+        if (r >= 0)
+                r = bus_sender_uid(message, &uid, error);
+        if (r < 0)
+                return r;
+        /* D-Bus has no "no descriptor": an empty file, or /dev/null, stands for it. */
+        bool empty = fstat(initrd, &st) == 0 && (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0));
+        r = manager_load(b->manager, kernel, empty ? -1 : initrd, cmdline, uid, &j, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return bus_reply_job(message, j);
+}
+
+/* Sessions. */
+
+static void reply_session(void *userdata, Session *s, int fd, const Refusal *refusal) {
+        sd_bus_message *message = userdata;
+        char path[BUS_PATH_MAX];
+
+        if (refusal) {
+                sd_bus_error error = SD_BUS_ERROR_NULL;
+                bus_refuse(&error, refusal);
+                (void)sd_bus_reply_method_error(message, &error);
+                sd_bus_error_free(&error);
+        } else if (bus_session_path(s, path) >= 0)
+                (void)sd_bus_reply_method_return(message, "oh", path, fd);
+        sd_bus_message_unref(message);
+}
+
+typedef int (*session_request_t)(Manager *m, const char *name, uint32_t uid, const char *owner, session_reply_t reply,
+                                 void *userdata, Refusal *refusal);
+
+static int request_session(sd_bus_message *message, Bus *b, sd_bus_error *error, session_request_t request) {
+        const char *name;
+        Refusal refusal;
+        uint32_t uid;
+
+        int r = sd_bus_message_read(message, "s", &name);
+        if (r >= 0)
+                r = bus_read_options(message, NULL, 0, error);
+        if (r >= 0)
+                r = bus_sender_uid(message, &uid, error);
+        if (r < 0)
+                return r;
+        r = request(b->manager, name, uid, sd_bus_message_get_sender(message), reply_session,
+                    sd_bus_message_ref(message), &refusal);
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return bus_refuse(error, &refusal);
+        }
+        return 1;
+}
+
+static int method_open_session(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_session(message, userdata, error, manager_open_session);
+}
+
+static int method_claim_session(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return request_session(message, userdata, error, manager_claim_session);
+}
+
+static int method_list_sessions(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        const SessionTable *all = &b->manager->sessions;
+        sd_bus_message *reply = NULL;
+        char path[BUS_PATH_MAX];
+
+        int r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(osssut)");
+        for (size_t i = 0; i < all->n && r >= 0; i++) {
+                const Session *s = all->items[i];
+                r = bus_session_path(s, path);
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(osssut)", path, s->name,
+                                                  session_is_incoming(s) ? "incoming" : "outgoing",
+                                                  session_state_to_string(s->state), s->uid, (uint64_t)s->n_files);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(b->bus, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static int method_list_jobs(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        const JobList *all = &b->manager->jobs;
+        sd_bus_message *reply = NULL;
+
+        int r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(otssss)");
+        for (size_t i = 0; i < all->n && r >= 0; i++) {
+                const Job *j = all->items[i];
+                bool failed = j->failure.reason != REASON_NONE;
+                char path[BUS_PATH_MAX], text[640] = "";
+
+                if (failed)
+                        refusal_format(&j->failure, text, sizeof(text));
+                bus_job_path(j, path);
+                r = sd_bus_message_append(reply, "(otssss)", path, j->number, job_kind_to_string(j->kind),
+                                          job_state_to_string(j->state), failed ? reason_code(j->failure.reason) : "",
+                                          text);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(b->bus, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+/* Properties. */
+
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", phase_to_string(((Bus *)userdata)->manager->phase));
+}
+
+static int get_cancelable(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", manager_cancelable(((Bus *)userdata)->manager));
+}
+
+static int get_job(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                   void *userdata, sd_bus_error *error) {
+        const Manager *m = ((Bus *)userdata)->manager;
+        const Job *j = m->job ?: m->incoming.job;
+        char job[BUS_PATH_MAX] = "/";
+
+        if (j && j->state == JOB_RUNNING)
+                bus_job_path(j, job);
+        return sd_bus_message_append(reply, "o", job);
+}
+
+static int get_waiting(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Barrier *all = &((Bus *)userdata)->manager->barrier;
+        char participant[BUS_PATH_MAX];
+
+        int r = sd_bus_message_open_container(reply, 'a', "(osssts)");
+        for (size_t i = 0; i < all->n && r >= 0; i++) {
+                const Participant *p = all->items[i];
+                if (p->answer != ANSWER_WAITING)
+                        continue;
+                bus_participant_path(p, participant);
+                r = sd_bus_message_append(reply, "(osssts)", participant, p->name, want_to_string(p->phase),
+                                          answer_to_string(p->answer), p->deadline, p->reason ?: "");
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_strings(sd_bus_message *reply, const char *const pairs[][2], size_t n) {
+        int r = sd_bus_message_open_container(reply, 'a', "{ss}");
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(reply, "{ss}", pairs[i][0], pairs[i][1]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_kernel_abi(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const KernelAbi *abi = &((Bus *)userdata)->manager->ports->host->abi;
+        const char *const pairs[][2] = { { "kho", abi->kho }, { "luo", abi->luo }, { "memfd", abi->memfd } };
+
+        return append_strings(reply, pairs, ELEMENTSOF(pairs));
+}
+
+static int get_next_kernel(sd_bus *bus, const char *path, const char *interface, const char *property,
+                           sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const NextKernel *next = &((Bus *)userdata)->manager->next;
+        const char *const pairs[][2] = { { "release", next->release }, { "cmdline", next->cmdline ?: "" } };
+
+        return append_strings(reply, pairs, next->loaded ? ELEMENTSOF(pairs) : 0);
+}
+
+static int get_host_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Manager *m = ((Bus *)userdata)->manager;
+        const char *value = streq(property, "KernelRelease")   ? m->ports->host->release
+                            : streq(property, "KernelVersion") ? m->ports->host->version
+                            : streq(property, "Notice")        ? (m->notice ?: "")
+                                                               : PROJECT_VERSION;
+
+        return sd_bus_message_append(reply, "s", value);
+}
+
+static int get_update_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "t", ((Bus *)userdata)->manager->ports->host->update_number);
+}
+
+static int get_capabilities(sd_bus *bus, const char *path, const char *interface, const char *property,
+                            sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Ports *p = ((Bus *)userdata)->manager->ports;
+
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+        if (r >= 0 && luo_available(&p->luo) >= 0)
+                r = sd_bus_message_append(reply, "s", "memfd");
+        if (r >= 0 && p->store)
+                r = sd_bus_message_append(reply, "s", "fdstore");
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+#define JOB_METHOD(name, method)                                                                     \
+        SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job), method, \
+                                SD_BUS_VTABLE_UNPRIVILEGED)
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("LoadKernel", SD_BUS_ARGS("h", kernel, "h", initrd, "s", cmdline, "a{sv}", options),
+                                SD_BUS_RESULT("o", job), method_load, SD_BUS_VTABLE_UNPRIVILEGED),
+        JOB_METHOD("UnloadKernel", method_unload),
+        SD_BUS_METHOD_WITH_ARGS("OpenSession", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("o", session, "h", descriptor), method_open_session,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ClaimSession", SD_BUS_ARGS("s", name, "a{sv}", options),
+                                SD_BUS_RESULT("o", session, "h", descriptor), method_claim_session,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(osssut)", sessions),
+                                method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Register", SD_BUS_ARGS("s", name, "s", what, "a{sv}", options),
+                                SD_BUS_RESULT("o", participant, "h", lease), bus_register,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        JOB_METHOD("Prepare", method_prepare),
+        JOB_METHOD("Freeze", method_freeze),
+        JOB_METHOD("Execute", method_execute),
+        JOB_METHOD("Update", method_update),
+        JOB_METHOD("Cancel", method_cancel),
+        JOB_METHOD("Finish", method_finish),
+        SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(otssss)", jobs), method_list_jobs,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Cancelable", "b", get_cancelable, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Job", "o", get_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Waiting", "a(osssts)", get_waiting, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("KernelAbi", "a{ss}", get_kernel_abi, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("KernelRelease", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("KernelVersion", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("UpdateNumber", "t", get_update_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("NextKernel", "a{ss}", get_next_kernel, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Capabilities", "as", get_capabilities, 0, 0),
+        SD_BUS_PROPERTY("Notice", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Version", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_SIGNAL_WITH_ARGS("StateChanged", SD_BUS_ARGS("s", from, "s", to), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("t", number, "o", job), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobRemoved",
+                                SD_BUS_ARGS("t", number, "o", job, "s", result, "s", code, "s", sentence), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_export_manager(Bus *b) {
+        int r = sd_bus_add_object_manager(b->bus, NULL, LIVEUPDATE_PATH);
+        if (r < 0)
+                return r;
+        return sd_bus_add_object_vtable(b->bus, NULL, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, manager_vtable, b);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * org.liveupdate1.Participant, and Manager.Register. The lease is a pipe: the client
+ * keeps one end, and when its last copy is closed ours reports a hang-up and the
+ * registration is over. It is over as well when the client leaves the bus, for nobody
+ * could be asked any more.
+ */
+#include "bus.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include "common/log.h"
+#include "common/names.h"
+
+typedef struct Lease {
+        Bus *bus;
+        Participant *participant;
+        sd_event_source *source;
+        int fd;
+        char owner[256];
+} Lease;
+
+static Lease *lease_free(Lease *l) {
+        if (!l)
+                return NULL;
+        sd_event_source_disable_unref(l->source);
+        fd_close(l->fd);
+        free(l);
+        return NULL;
+}
+
+static inline void lease_freep(Lease **l) {
+        lease_free(*l);
+}
+
+static void end_lease(Lease *l) {
+        Bus *b = l->bus;
+        Participant *p = l->participant;
+        char path[BUS_PATH_MAX];
+
+        bus_participant_path(p, path);
+        log_info("Participant %s has left.", p->name);
+        (void)sd_bus_emit_object_removed(b->bus, path);
+        lease_free(l);
+        p->userdata = NULL;
+        manager_unregister(b->manager, p);
+}
+
+static int on_lease(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        end_lease(userdata);
+        return 0;
+}
+
+void bus_participants_owner_gone(Bus *b, const char *owner) {
+        const Barrier *all = &b->manager->barrier;
+
+        for (size_t i = all->n; i-- > 0;) {
+                Lease *l = i < all->n ? all->items[i]->userdata : NULL;
+                if (l && streq(l->owner, owner))
+                        end_lease(l);
+        }
+}
+
+void bus_release_leases(Bus *b) {
+        for (size_t i = 0; b->manager && i < b->manager->barrier.n; i++)
+                b->manager->barrier.items[i]->userdata = lease_free(b->manager->barrier.items[i]->userdata);
+}
+
+void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline) {
+        const Lease *l = p->userdata;
+        sd_bus_message *signal = NULL;
+        char path[BUS_PATH_MAX];
+
+        if (!l)
+                return;
+        bus_participant_path(p, path);
+        int r = sd_bus_message_new_signal(b->bus, &signal, path, LIVEUPDATE_PARTICIPANT_INTERFACE, "PhaseRequested");
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "st", want_to_string(phase), deadline);
+        if (r >= 0)
+                r = sd_bus_message_set_destination(signal, l->owner);
+        if (r >= 0)
+                r = sd_bus_send(b->bus, signal, NULL);
+        sd_bus_message_unref(signal);
+        if (r < 0)
+                log_errno(r, "Asking participant %s", p->name);
+}
+
+static int make_lease(Bus *b, const char *owner, Lease **ret, int *ret_client_end) {
+        _cleanup_(lease_freep) Lease *l = calloc(1, sizeof(*l));
+        int ends[2];
+
+        if (!l)
+                return -ENOMEM;
+        l->fd = -1;
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        l->fd = ends[0];
+        _cleanup_close_ int client = ends[1];
+        l->bus = b;
+        snprintf(l->owner, sizeof(l->owner), "%s", owner);
+        /* No events wanted: a hang-up is always reported. */
+        int r = sd_event_add_io(b->event, &l->source, l->fd, 0, on_lease, l);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        *ret_client_end = TAKE_FD(client);
+        return 0;
+}
+
+int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_(lease_freep) Lease *l = NULL;
+        _cleanup_close_ int client = -1;
+        const char *name, *what, *word = "cancel";
+        Bus *b = userdata;
+        char path[BUS_PATH_MAX];
+        Participant *p;
+        Refusal refusal;
+
+        int r = sd_bus_message_read(message, "ss", &name, &what);
+        if (r >= 0)
+                r = bus_read_options(message, &(BusOption){ "on-death", 's', &word }, 1, error);
+        if (r < 0)
+                return r;
+        int on_death = on_death_from_string(word);
+        if (on_death < 0) {
+                refuse(&refusal, REASON_INVALID_ARGUMENT, "on-death", "'%.32s' is none of cancel, keep, drop", word);
+                return bus_refuse(error, &refusal);
+        }
+        r = make_lease(b, sd_bus_message_get_sender(message), &l, &client);
+        if (r < 0)
+                return r;
+        r = manager_register(b->manager, name, what, (OnDeath)on_death, &p, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        l->participant = p;
+        p->userdata = TAKE_PTR(l);
+        bus_participant_path(p, path);
+        log_info("Participant %s takes part in %s.", name, what);
+        (void)sd_bus_emit_object_added(b->bus, path);
+        return sd_bus_reply_method_return(message, "oh", path, client);
+}
+
+static int find_participant(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                            sd_bus_error *error) {
+        Bus *b = userdata;
+        uint64_t id;
+
+        if (!b->manager || bus_path_number(path, BUS_PARTICIPANT_PREFIX, &id) < 0)
+                return 0;
+        Participant *p = barrier_find(&b->manager->barrier, id);
+        if (!p || !p->userdata)
+                return 0;
+        *ret = p;
+        return 1;
+}
+
+/* The phase argument, and that the caller is the one who registered. */
+static int check_answer(sd_bus_message *message, const Participant *p, const char *word, Want *ret,
+                        sd_bus_error *error) {
+        const Lease *l = p->userdata;
+        const char *sender = sd_bus_message_get_sender(message);
+        Refusal refusal;
+        unsigned want;
+
+        if (!sender || !streq(sender, l->owner)) {
+                refuse(&refusal, REASON_NOT_OWNER, p->name, "");
+                return bus_refuse(error, &refusal);
+        }
+        if (want_parse(word, &want) < 0 || (want & (want - 1)) != 0) {
+                refuse(&refusal, REASON_INVALID_ARGUMENT, p->name, "'%.32s' is no phase", word);
+                return bus_refuse(error, &refusal);
+        }
+        *ret = (Want)want;
+        return 0;
+}
+
+static int method_ready(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Participant *p = userdata;
+        Bus *b = ((Lease *)p->userdata)->bus;
+        const char *word;
+        Refusal refusal;
+        Want phase;
+
+        int r = sd_bus_message_read(message, "s", &word);
+        if (r >= 0)
+                r = check_answer(message, p, word, &phase, error);
+        if (r < 0)
+                return r;
+        r = manager_ready(b->manager, p, phase, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return sd_bus_reply_method_return(message, "");
+}
+
+static int method_delay(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Participant *p = userdata;
+        Bus *b = ((Lease *)p->userdata)->bus;
+        const char *word, *reason;
+        uint64_t until;
+        Refusal refusal;
+        Want phase;
+
+        int r = sd_bus_message_read(message, "sts", &word, &until, &reason);
+        if (r >= 0)
+                r = check_answer(message, p, word, &phase, error);
+        if (r < 0)
+                return r;
+        r = manager_delay(b->manager, p, phase, until, reason, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return sd_bus_reply_method_return(message, "");
+}
+
+static int method_veto(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Participant *p = userdata;
+        Bus *b = ((Lease *)p->userdata)->bus;
+        const char *word, *reason;
+        Refusal refusal;
+        Want phase;
+
+        int r = sd_bus_message_read(message, "ss", &word, &reason);
+        if (r >= 0)
+                r = check_answer(message, p, word, &phase, error);
+        if (r < 0)
+                return r;
+        r = manager_veto(b->manager, p, phase, reason, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return sd_bus_reply_method_return(message, "");
+}
+
+static int get_what(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *error) {
+        static const Want all[] = { WANT_PREPARE, WANT_FREEZE, WANT_RESUME };
+        const Participant *p = userdata;
+        char text[64] = "";
+
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                if (!(p->want & all[i]))
+                        continue;
+                size_t n = strlen(text);
+                snprintf(text + n, sizeof(text) - n, "%s%s", n ? ":" : "", want_to_string(all[i]));
+        }
+        return sd_bus_message_append(reply, "s", text);
+}
+
+static int get_answer(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", answer_to_string(((Participant *)userdata)->answer));
+}
+
+static const sd_bus_vtable participant_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Ready", SD_BUS_ARGS("s", phase), SD_BUS_NO_RESULT, method_ready,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Delay", SD_BUS_ARGS("s", phase, "t", until, "s", reason), SD_BUS_NO_RESULT,
+                                method_delay, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Veto", SD_BUS_ARGS("s", phase, "s", reason), SD_BUS_NO_RESULT, method_veto,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Name", "s", NULL, offsetof(Participant, name), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("What", "s", get_what, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Answer", "s", get_answer, 0, 0),
+        SD_BUS_SIGNAL_WITH_ARGS("PhaseRequested", SD_BUS_ARGS("s", phase, "t", deadline), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_export_participants(Bus *b) {
+        return sd_bus_add_fallback_vtable(b->bus, NULL, BUS_PARTICIPANT_PREFIX, LIVEUPDATE_PARTICIPANT_INTERFACE,
+                                          participant_vtable, find_participant, b);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bus side of the daemon: one -bus file per interface, each with its vtable at the
+ * bottom, turning messages into manager calls and manager events into signals. No
+ * decisions are made here.
+ *
+ * Every method either answers at once or keeps the message until the manager's reply;
+ * nothing waits. The vtables are held against the XML in dbus/ by the style tests.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/manager.h"
+
+typedef struct Bus {
+        sd_bus *bus;
+        sd_event *event;
+        Manager *manager;
+        sd_event_source *timer;
+        bool stopping; /* leave the loop as soon as nothing is pending */
+} Bus;
+
+/* Exports the objects and asks for the name. The manager is set later, before the loop
+ * runs; its events need the bus, and its start-up must be over before anybody calls. */
+int bus_setup(Bus *b, sd_event *event, sd_bus *bus);
+int bus_request_name(Bus *b);
+/* Forgets all participants' leases; before the manager goes. */
+void bus_release_leases(Bus *b);
+void bus_done(Bus *b);
+extern const ManagerEvents bus_manager_events;
+/* Timers and deferred work after anything happened. */
+void bus_rearm(Bus *b);
+
+/* For the interface files. */
+int bus_export_manager(Bus *b);
+int bus_export_sessions(Bus *b);
+int bus_export_jobs(Bus *b);
+int bus_export_participants(Bus *b);
+
+#define BUS_JOB_PREFIX "/org/liveupdate1/job"
+#define BUS_SESSION_PREFIX "/org/liveupdate1/session"
+#define BUS_PARTICIPANT_PREFIX "/org/liveupdate1/participant"
+
+enum { BUS_PATH_MAX = 512 };
+void bus_job_path(const Job *j, char path[static BUS_PATH_MAX]);
+void bus_participant_path(const Participant *p, char path[static BUS_PATH_MAX]);
+int bus_session_path(const Session *s, char path[static BUS_PATH_MAX]);
+/* The number at the end of path, which must begin with prefix; -ENOENT. */
+int bus_path_number(const char *path, const char *prefix, uint64_t *ret);
+
+/* Fills the error of a method from a refusal: org.liveupdate1.Error.CODE. */
+int bus_refuse(sd_bus_error *error, const Refusal *refusal);
+int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error);
+
+/* One allowed key of an a{sv}: type 's' (const char**) or 'b' (int*). */
+typedef struct BusOption {
+        const char *key;
+        char type;
+        void *value;
+} BusOption;
+/* Reads the a{sv} at the message's end; unknown keys and wrong types are refused. */
+int bus_read_options(sd_bus_message *message, const BusOption *options, size_t n, sd_bus_error *error);
+
+int bus_reply_job(sd_bus_message *message, const Job *j);
+/* The participant was registered on the bus: its lease and its owner. */
+void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline);
+int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error);
+void bus_participants_owner_gone(Bus *b, const char *owner);

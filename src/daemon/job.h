@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Jobs: one object per operation that takes time. A job's number goes on across the
+ * kexec, so whoever started an update in one kernel finds the same job in the next.
+ *
+ * A job is running until job_end() is called exactly once; ended jobs stay readable,
+ * the oldest are dropped when there are more than the configured number.
+ */
+#pragma once
+
+#include "core/reason.h"
+#include "core/timeline.h"
+
+typedef enum JobKind {
+        JOB_LOAD,
+        JOB_UNLOAD,
+        JOB_PREPARE,
+        JOB_FREEZE,
+        JOB_EXECUTE,
+        JOB_UPDATE,
+        JOB_CANCEL,
+        JOB_FINISH,
+        _JOB_KIND_MAX,
+} JobKind;
+
+typedef enum JobState { JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELLED, _JOB_STATE_MAX } JobState;
+
+DECLARE_STRING_TABLE(job_kind, JobKind);
+DECLARE_STRING_TABLE(job_state, JobState);
+
+enum { UPDATE_ID_SIZE = 33 }; /* 32 hex digits and a NUL */
+
+typedef struct Job {
+        uint64_t number;
+        JobKind kind;
+        JobState state;
+        const char *step; /* static string */
+        char update_id[UPDATE_ID_SIZE];
+        uint64_t start_usec; /* CLOCK_REALTIME */
+        uint32_t uid;
+        Refusal failure;
+        char from_release[128], from_version[256];
+        char to_release[128], to_version[256];
+        bool has_timeline;
+        Timeline timeline;
+        uint32_t expected, claimed, finished, missing; /* sessions, after a jump */
+        void *bus;                                     /* the bus layer's, NULL without one */
+} Job;
+
+typedef struct JobList {
+        Job **items; /* by number, ascending */
+        size_t n, room;
+        uint64_t next;
+} JobList;
+
+void job_list_done(JobList *l);
+/* A running job with the next number; NULL when out of memory. */
+Job *job_list_add(JobList *l, JobKind kind, uint32_t uid, uint64_t start_usec);
+Job *job_list_find(const JobList *l, uint64_t number);
+/* The oldest ended job if there are more than max jobs, else NULL; taken off the list,
+ * the caller frees it. */
+Job *job_list_take_surplus(JobList *l, size_t max);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * liveupdated: reads the settings, opens the ports, recovers, serves the bus.
+ *
+ * The bus name is taken, and READY=1 sent, only when recovery is over: whoever sees the
+ * name sees a true state. On SIGTERM an update that can be cancelled is cancelled first,
+ * so that no client is left paused.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/log.h"
+#include "daemon/bus.h"
+#include "sys/clock.h"
+#include "sys/config-files.h"
+
+typedef struct App {
+        Config config;
+        HostFacts host;
+        Clock clock;
+        LuoDevice device;
+        KexecReal kexec;
+        Ports ports;
+        Bus bus;
+        Manager *manager;
+        sd_event *event;
+        sd_bus *connection;
+        StoredFd *stored;
+        char **stored_names;
+        size_t n_stored;
+        const char *run_dir;
+} App;
+
+/* The clock port. */
+
+static uint64_t port_monotonic(_unused_ void *self) {
+        return clock_monotonic_usec();
+}
+static uint64_t port_realtime(_unused_ void *self) {
+        return clock_realtime_usec();
+}
+static ClockKind port_kind(void *self) {
+        return ((Clock *)self)->kind;
+}
+static uint64_t port_ticks(void *self) {
+        return clock_ticks(self);
+}
+static uint64_t port_kernel_start(void *self) {
+        return clock_kernel_start(self);
+}
+static void port_frequency(void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb) {
+        clock_frequency(self, ret_hz, ret_error_ppb);
+}
+static const ClockOps clock_ops = {
+        .monotonic_usec = port_monotonic,
+        .realtime_usec = port_realtime,
+        .kind = port_kind,
+        .ticks = port_ticks,
+        .kernel_start = port_kernel_start,
+        .frequency = port_frequency,
+};
+
+/* The service manager's descriptor store (sd_notify(3), FDSTORE=1). */
+
+static int store_put(_unused_ void *self, const char *name, int fd) {
+        char state[512];
+
+        snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+        int r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
+        return r < 0 ? r : 0;
+}
+
+static int store_drop(_unused_ void *self, const char *name) {
+        return sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+static const StoreOps store_ops = { .put = store_put, .drop = store_drop };
+
+static void port_sync(_unused_ void *self) {
+        sync();
+}
+
+static int port_random(void *buf, size_t size) {
+        return getrandom(buf, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
+static void warn_config(_unused_ void *userdata, const char *message) {
+        log_warning("%s", message);
+}
+
+static int open_run_dir(const char *path) {
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int take_stored_fds(App *a) {
+        int n = sd_listen_fds_with_names(true, &a->stored_names);
+
+        if (n <= 0)
+                return n;
+        a->stored = calloc((size_t)n, sizeof(*a->stored));
+        if (!a->stored)
+                return -ENOMEM;
+        for (int i = 0; i < n; i++)
+                a->stored[i] = (StoredFd){ .name = a->stored_names[i], .fd = SD_LISTEN_FDS_START + i };
+        a->n_stored = (size_t)n;
+        return 0;
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        App *a = userdata;
+
+        manager_dispatch(a->manager);
+        return 0;
+}
+
+static bool in_midst(Phase phase) {
+        return phase != PHASE_NORMAL && phase != PHASE_UPDATED && phase != PHASE_FINISHING;
+}
+
+/* After each event: leaves once a stop was asked for and nothing is pending. */
+static int on_after(sd_event_source *source, void *userdata) {
+        App *a = userdata;
+
+        if (a->bus.stopping && !in_midst(a->manager->phase))
+                return sd_event_exit(a->event, 0);
+        return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        App *a = userdata;
+        Job *j;
+
+        log_info("Stopping on signal %u.", si->ssi_signo);
+        (void)sd_notify(false, "STOPPING=1");
+        a->bus.stopping = true;
+        if (in_midst(a->manager->phase) && manager_cancelable(a->manager))
+                (void)manager_cancel(a->manager, 0, &j, NULL);
+        return on_after(source, a);
+}
+
+static int add_sources(App *a) {
+        sd_event_source *after;
+        int r;
+
+        r = sd_event_add_io(a->event, NULL, worker_fd(a->ports.luo_lane), EPOLLIN, on_worker, a);
+        if (r >= 0)
+                r = sd_event_add_io(a->event, NULL, worker_fd(a->ports.image_lane), EPOLLIN, on_worker, a);
+        if (r >= 0)
+                r = sd_event_add_signal(a->event, NULL, SIGTERM, on_stop, a);
+        if (r >= 0)
+                r = sd_event_add_signal(a->event, NULL, SIGINT, on_stop, a);
+        if (r >= 0)
+                r = sd_event_add_post(a->event, &after, on_after, a);
+        if (r >= 0)
+                r = sd_event_source_set_floating(after, true);
+        if (r >= 0)
+                sd_event_source_unref(after);
+        return r;
+}
+
+static int open_ports(App *a) {
+        Ports *p = &a->ports;
+
+        clock_start(&a->clock);
+        int r = config_init(&a->config);
+        if (r >= 0)
+                r = config_files_load("", &a->config, warn_config, NULL);
+        if (r < 0)
+                return log_errno(r, "Reading the settings");
+        r = host_read_facts("", &a->host);
+        if (r < 0)
+                return log_errno(r, "Reading what the kernel says about itself");
+        *p = (Ports){
+                .luo = luo_device(&a->device, a->config.luo_device, a->config.luo_busy_usec),
+                .kexec = kexec_real(&a->kexec, &a->host),
+                .host = &a->host,
+                .clock = &clock_ops,
+                .clock_self = &a->clock,
+                .store = getenv("NOTIFY_SOCKET") ? &store_ops : NULL,
+                .sync = port_sync,
+                .random = port_random,
+                .run_fd = open_run_dir(a->run_dir),
+        };
+        if (p->run_fd < 0)
+                return log_errno(p->run_fd, "Opening %s", a->run_dir);
+        r = worker_new("luo", &p->luo_lane);
+        if (r >= 0)
+                r = worker_new("image", &p->image_lane);
+        return r < 0 ? log_errno(r, "Starting the workers") : 0;
+}
+
+static int run(App *a) {
+        int r = open_ports(a);
+        if (r < 0)
+                return r;
+        r = take_stored_fds(a);
+        if (r < 0)
+                return log_errno(r, "Taking the stored descriptors");
+        r = sd_event_default(&a->event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(a->event, true);
+        if (r >= 0)
+                r = add_sources(a);
+        if (r < 0)
+                return log_errno(r, "Setting up the event loop");
+        r = sd_bus_open_system(&a->connection);
+        if (r < 0)
+                return log_errno(r, "Connecting to the system bus");
+        r = bus_setup(&a->bus, a->event, a->connection);
+        if (r < 0)
+                return log_errno(r, "Exporting the bus objects");
+        r = manager_new(&a->ports, &a->config, &bus_manager_events, &a->bus, a->stored, a->n_stored, &a->manager);
+        if (r < 0)
+                return r;
+        a->bus.manager = a->manager;
+        r = bus_request_name(&a->bus);
+        if (r < 0)
+                return log_errno(r, "Taking the bus name");
+        (void)sd_notifyf(false, "READY=1\nSTATUS=State: %s", phase_to_string(a->manager->phase));
+        log_info("liveupdated " PROJECT_VERSION " runs on %s; the state is %s.", a->host.release,
+                 phase_to_string(a->manager->phase));
+        bus_rearm(&a->bus);
+        r = sd_event_loop(a->event);
+        return r < 0 ? log_errno(r, "The event loop") : r;
+}
+
+static void app_done(App *a) {
+        /* The workers first: they complete what is queued, and the manager and the bus
+         * must still be there for it. */
+        worker_free(a->ports.luo_lane);
+        worker_free(a->ports.image_lane);
+        bus_release_leases(&a->bus);
+        manager_free(a->manager);
+        a->bus.manager = NULL;
+        bus_done(&a->bus);
+        sd_event_unref(a->event);
+        for (size_t i = 0; i < a->n_stored; i++)
+                free(a->stored_names[i]);
+        free(a->stored_names);
+        free(a->stored);
+        host_facts_done(&a->host);
+        config_done(&a->config);
+        fd_close(a->ports.run_fd);
+}
+
+static void help(void) {
+        puts("liveupdated [OPTIONS...]\n\n"
+             "Drives live updates of the kernel; serves org.liveupdate1 on the system bus.\n\n"
+             "  -h --help                     Show this help\n"
+             "     --version                  Show the version\n"
+             "     --runtime-directory=DIR    Where to keep what a restart must find\n"
+             "                                (default: $RUNTIME_DIRECTORY or /run/liveupdated)\n"
+             "     --debug                    Log more\n");
+}
+
+static int parse_arguments(App *a, int argc, char **argv) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                { "runtime-directory", required_argument, NULL, 'r' },
+                { "debug", no_argument, NULL, 'd' },
+                {},
+        };
+        int c;
+
+        a->run_dir = getenv("RUNTIME_DIRECTORY") ?: "/run/liveupdated";
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case 'v':
+                        puts("liveupdated " PROJECT_VERSION);
+                        return 0;
+                case 'r':
+                        a->run_dir = optarg;
+                        break;
+                case 'd':
+                        log_set_max_priority(LOG_PRI_DEBUG);
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "liveupdated takes no arguments, only options; see --help.\n");
+                return -EINVAL;
+        }
+        return 1;
+}
+
+int main(int argc, char **argv) {
+        static App app = { .ports = { .run_fd = -1 } };
+        sigset_t signals;
+
+        int r = parse_arguments(&app, argc, argv);
+        if (r <= 0)
+                return r < 0 ? 2 : 0;
+        (void)umask(0077);
+        (void)sigemptyset(&signals);
+        (void)sigaddset(&signals, SIGTERM);
+        (void)sigaddset(&signals, SIGINT);
+        (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+        (void)signal(SIGPIPE, SIG_IGN);
+        r = run(&app);
+        app_done(&app);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Start-up, which is always recovery. Four cases: a cold boot; a boot after a live
+ * update (our own session waits in the kernel); a restart in the middle of an update in
+ * the old kernel (the crash closed our sessions, so it is cancelled, and that is said);
+ * a restart in the new kernel before all is finished (manifest and notes are in the
+ * runtime directory, claimed sessions in the descriptor store).
+ *
+ * These calls are made in the start-up itself, not in the worker: there is nobody to
+ * serve yet, and every millisecond counts in the blackout.
+ */
+#include "manager-internal.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/names.h"
+
+/* Reads a preserved memfd from its start, wherever its position was. */
+static int read_token(const Manager *m, int session, uint64_t token, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -1;
+
+        int r = luo_retrieve_fd(&m->ports->luo, session, token, &fd);
+        if (r < 0)
+                return r;
+        return fd_read_all(fd, max, ret, ret_size);
+}
+
+static void take_timeline(Manager *m, const void *page, size_t size) {
+        const Ports *p = m->ports;
+        Incoming *in = &m->incoming;
+
+        if (timeline_parse(page, size, &in->timeline) < 0)
+                return;
+        in->has_timeline = true;
+        in->timeline_live = p->clock->kind(p->clock_self) == (ClockKind)in->timeline.clock;
+        if (!in->timeline_live)
+                return;
+        timeline_mark(&in->timeline, STEP_KERNEL_START, p->clock->kernel_start(p->clock_self), false);
+        timeline_mark(&in->timeline, STEP_DAEMON_START, m->started_ticks, false);
+        receive_mark(m, STEP_RECEIVED, false);
+}
+
+static int take_manifest(Manager *m, const void *data, size_t size) {
+        int r = manifest_decode(data, size, &m->incoming.manifest, &m->incoming.broken);
+
+        if (r < 0) {
+                char text[640];
+                refusal_format(&m->incoming.broken, text, sizeof(text));
+                manager_notice(m, "The manifest of the previous kernel cannot be read: %s", text);
+        }
+        return r;
+}
+
+/* Our own session came in: read it, keep copies for a restart, let the kernel's go. */
+static void receive_own(Manager *m, int session) {
+        _cleanup_free_ char *manifest = NULL, *page = NULL;
+        size_t manifest_size = 0, page_size = 0;
+
+        m->incoming.any = true;
+        int r = read_token(m, session, OWN_TOKEN_MANIFEST, MANIFEST_SIZE_MAX, &manifest, &manifest_size);
+        if (r < 0) {
+                refuse(&m->incoming.broken, REASON_MANIFEST_MISSING, OWN_SESSION_NAME, "%s", strerror(-r));
+                manager_notice(m, "A live update came in without its manifest: %s", strerror(-r));
+        }
+        if (read_token(m, session, OWN_TOKEN_TIMELINE, TIMELINE_SIZE, &page, &page_size) >= 0)
+                take_timeline(m, page, page_size);
+        if (manifest)
+                (void)take_manifest(m, manifest, manifest_size);
+        r = recovery_save_incoming(m, manifest, manifest_size, m->incoming.has_timeline ? &m->incoming.timeline : NULL);
+        if (r < 0)
+                log_errno(r, "A restart will not find the manifest");
+        r = luo_finish(&m->ports->luo, session);
+        if (r < 0)
+                log_errno(r, "FINISH of our own session");
+        /* Nothing of value is left in it, so a failing FINISH is no reason to keep it. */
+        fd_close(session);
+}
+
+static int look_for_own(Manager *m) {
+        int session;
+
+        int r = luo_available(&m->ports->luo);
+        if (r >= 0)
+                r = luo_retrieve_session(&m->ports->luo, OWN_SESSION_NAME, &session);
+        switch (r) {
+        case 0:
+                receive_own(m, session);
+                return 0;
+        case -ENOENT: /* a cold boot */
+                return 0;
+        case -ENODEV:
+                manager_notice(m, "This kernel has no /dev/liveupdate: boot one with CONFIG_LIVEUPDATE=y and "
+                                  "kho=on liveupdate=on to update it live.");
+                return 0;
+        case -EIO:
+                manager_notice(m, "The kernel could not restore what came through the last live update: a handler "
+                                  "for a preserved file was missing when /dev/liveupdate was first opened.");
+                return 0;
+        case -EINVAL:
+                manager_notice(m, "Another process took the session of liveupdated: what came through the last live "
+                                  "update is not known.");
+                return 0;
+        default: /* EBUSY and the like: nothing true can be said yet; the service manager tries again */
+                return log_errno(r, "Looking for what came through a live update");
+        }
+}
+
+static void note_from_before(Manager *m, const char *what, const char *name) {
+        Session *s = session_table_find(&m->sessions, name);
+        Incoming *in = &m->incoming;
+
+        if (!s)
+                return;
+        if (streq(what, "claimed") && s->state == SESSION_WAITING) {
+                s->state = SESSION_CLAIMED;
+                in->claimed++;
+        } else if (streq(what, "finished") && s->state != SESSION_FINISHED) {
+                s->state = SESSION_FINISHED;
+                in->finished++;
+        } else if (streq(what, "lost") && s->state != SESSION_LOST) {
+                s->state = SESSION_LOST;
+                if (in->job)
+                        in->job->missing++;
+        }
+}
+
+static void add_incoming(Manager *m, const ManifestSession *from) {
+        Session *s;
+
+        int r = session_table_add(&m->sessions, from->name, from->uid, SESSION_WAITING, &s);
+        for (size_t i = 0; i < from->n_files && r >= 0; i++)
+                r = session_add_file(s, from->files[i].token, session_file_kind(from->files[i].kind), FILE_WAITING);
+        if (r < 0)
+                log_errno(r, "Session %s of the manifest", from->name);
+        s->direct = from->direct;
+}
+
+/* The job that crossed, as this kernel goes on with it. */
+static void add_crossed_job(Manager *m) {
+        const Manifest *from = m->incoming.manifest;
+        const Timeline *t = m->incoming.has_timeline ? &m->incoming.timeline : NULL;
+        const HostFacts *host = m->ports->host;
+        /* After a FREEZE by hand the job that jumped is younger than the manifest. */
+        bool younger = t && t->job != 0 && from && t->job != from->job;
+        int kind = from && !younger ? job_kind_from_string(from->job_kind) : JOB_EXECUTE;
+
+        m->jobs.next = younger || !from ? (t && t->job ? t->job : 1) : MAX_OF(from->job, UINT64_C(1));
+        Job *j = job_list_add(&m->jobs, kind < 0 ? JOB_EXECUTE : (JobKind)kind, from ? from->started_by_uid : 0,
+                              from ? from->started_realtime_usec : 0);
+        if (!j)
+                return;
+        if (from) {
+                m->jobs.next = MAX_OF(m->jobs.next, from->next_job);
+                snprintf(j->update_id, sizeof(j->update_id), "%s", from->update_id);
+                snprintf(j->from_release, sizeof(j->from_release), "%s", from->old_release);
+                snprintf(j->from_version, sizeof(j->from_version), "%s", from->old_version);
+                j->expected = (uint32_t)from->n_sessions;
+        }
+        snprintf(j->to_release, sizeof(j->to_release), "%s", host->release);
+        snprintf(j->to_version, sizeof(j->to_version), "%s", host->version);
+        j->step = "waiting for clients";
+        m->incoming.job = j;
+}
+
+void receive_effect(Manager *m) {
+        const Manifest *from = m->incoming.manifest;
+
+        add_crossed_job(m);
+        for (size_t i = 0; from && i < from->n_sessions; i++)
+                add_incoming(m, &from->sessions[i]);
+        if (m->incoming.job)
+                log_info("Job %lu came through the live update from %s; %u sessions are expected.",
+                         (unsigned long)m->incoming.job->number, from ? from->old_release : "an unknown kernel",
+                         m->incoming.job->expected);
+}
+
+/* The descriptors that the service manager kept for us. */
+static void take_stored(Manager *m, StoredFd *stored, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                Session *s = NULL;
+                char name[SESSION_NAME_MAX + 1];
+
+                if (strncmp(stored[i].name, "in-", 3) == 0) {
+                        snprintf(name, sizeof(name), "%s", stored[i].name + 3);
+                        for (char *c = name; *c; c++)
+                                if (*c == '/')
+                                        *c = ':';
+                        s = session_table_find(&m->sessions, name);
+                }
+                if (s && s->fd < 0 && session_is_incoming(s) && s->state != SESSION_FINISHED) {
+                        if (s->state == SESSION_WAITING)
+                                m->incoming.claimed++;
+                        s->fd = TAKE_FD(stored[i].fd);
+                        s->state = SESSION_CLAIMED;
+                } else
+                        stored[i].fd = fd_close(stored[i].fd);
+        }
+        /* Claimed, but the descriptor died with the daemon: if the client kept its copy the
+         * session is still there, and a new claim will say so; if not, it is gone. */
+        for (size_t i = 0; i < m->sessions.n; i++)
+                if (m->sessions.items[i]->state == SESSION_CLAIMED && m->sessions.items[i]->fd < 0) {
+                        m->sessions.items[i]->state = SESSION_WAITING;
+                        m->incoming.claimed--;
+                }
+        if (m->incoming.job) {
+                m->incoming.job->claimed = m->incoming.claimed;
+                m->incoming.job->finished = m->incoming.finished;
+        }
+}
+
+/* A restart in the old kernel, in the middle of an update. */
+static void report_crash(Manager *m, const RunState *before) {
+        Refusal why;
+
+        refuse(&why, REASON_DAEMON_DIED, "liveupdated", "while the state was %s", phase_to_string(before->phase));
+        m->jobs.next = before->job ? before->job : 1;
+        Job *j = job_list_add(&m->jobs, before->job_kind, before->job_uid, before->job_start);
+        if (j) {
+                memcpy(j->update_id, before->update_id, sizeof(j->update_id));
+                manager_job_end(m, j, &why);
+        }
+        manager_notice(m,
+                       "liveupdated stopped while the state was %s; the update was cancelled. Of its %zu sessions, "
+                       "those that no client holds are gone; clients that hold one must close it before the next "
+                       "update.",
+                       phase_to_string(before->phase), before->n_sessions);
+}
+
+static int restart(Manager *m, const RunState *before) {
+        _cleanup_free_ char *manifest = NULL;
+        size_t size = 0;
+        Timeline page = {};
+
+        if (before->phase != PHASE_NORMAL && before->phase != PHASE_UPDATED && before->phase != PHASE_FINISHING)
+                report_crash(m, before);
+        if (before->incoming) {
+                m->incoming.any = true;
+                if (recovery_load_incoming(m, &manifest, &size, &page) < 0)
+                        refuse(&m->incoming.broken, REASON_MANIFEST_MISSING, "", "the daemon was restarted");
+                else
+                        (void)take_manifest(m, manifest, size);
+                take_timeline(m, &page, sizeof(page));
+        }
+        return 0;
+}
+
+int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
+        RunState before = {};
+
+        int r = recovery_load(m, &before);
+        if (r >= 0 && before.valid) {
+                r = restart(m, &before);
+        } else {
+                recovery_clear_incoming(m);
+                r = look_for_own(m);
+        }
+        if (r >= 0 && m->incoming.any) {
+                (void)manager_event(m, EVENT_ARRIVED, NULL);
+                if (before.valid)
+                        recovery_read_notes(m, note_from_before);
+        }
+        m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
+        take_stored(m, stored, n_stored);
+        if (r < 0)
+                return r;
+        recovery_save(m);
+        receive_check(m);
+        return 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Calls on the LUO port, made in the worker: one small struct a call, which owns a
+ * reference on its session and the descriptors it moves. run() is in the thread and
+ * touches nothing but its own fields and the port; done() is back in the loop.
+ */
+#include "manager-internal.h"
+
+static Call *call_free(Call *c) {
+        fd_close(c->fd);
+        session_unref(c->session);
+        free(c);
+        return NULL;
+}
+
+static void completed(void *work, int r, void *userdata) {
+        Call *c = work;
+        Manager *m = userdata;
+
+        m->n_calls--;
+        c->done(c, r);
+        call_free(c);
+        update_check(m);
+        EMIT(m, rearm);
+}
+
+/* Takes template->fd over, also on failure. */
+int manager_call(Manager *m, worker_run_t run, const Call *template) {
+        Call *c = malloc(sizeof(*c));
+
+        if (!c) {
+                fd_close(template->fd);
+                return -ENOMEM;
+        }
+        *c = *template;
+        c->manager = m;
+        c->generation = m->update.generation;
+        if (c->session)
+                session_ref(c->session);
+        int r = worker_submit(m->ports->luo_lane, run, completed, c, m);
+        if (r < 0) {
+                call_free(c);
+                return r;
+        }
+        m->n_calls++;
+        return 0;
+}
+
+void call_reply(Call *c, int fd, const Refusal *refusal) {
+        session_reply_t reply = c->reply;
+
+        c->reply = NULL;
+        if (reply)
+                reply(c->userdata, c->session, fd, refusal);
+}
+
+int call_create(void *work) {
+        Call *c = work;
+        return luo_create_session(&c->manager->ports->luo, c->name, &c->fd);
+}
+
+int call_retrieve_session(void *work) {
+        Call *c = work;
+        return luo_retrieve_session(&c->manager->ports->luo, c->name, &c->fd);
+}
+
+int call_preserve(void *work) {
+        Call *c = work;
+        return luo_preserve_fd(&c->manager->ports->luo, c->session_fd, c->fd, c->token);
+}
+
+int call_retrieve(void *work) {
+        Call *c = work;
+        return luo_retrieve_fd(&c->manager->ports->luo, c->session_fd, c->token, &c->fd);
+}
+
+int call_finish(void *work) {
+        Call *c = work;
+        return luo_finish(&c->manager->ports->luo, c->session_fd);
+}
+
+int call_close(void *work) {
+        Call *c = work;
+        c->fd = fd_close(c->fd);
+        return 0;
+}
+
+int luo_refuse(Refusal *refusal, int r, const char *subject) {
+        static const struct {
+                int error;
+                Reason reason;
+        } map[] = {
+                { ENODEV, REASON_LUO_ABSENT },  { EBUSY, REASON_LUO_BUSY }, { EIO, REASON_LUO_BROKEN },
+                { EEXIST, REASON_NAME_IN_USE }, { ENOENT, REASON_NO_SUCH_SESSION },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(map); i++)
+                if (r == -map[i].error)
+                        return refuse(refusal, map[i].reason, subject, "");
+        return refuse_errno(refusal, r, subject, "the kernel");
+}

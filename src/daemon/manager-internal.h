@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the manager's own files share; see manager.h for the whole. */
+#pragma once
+
+#include "daemon/manager.h"
+
+#define EMIT(m, event, ...)                                                 \
+        do {                                                                \
+                if ((m)->events && (m)->events->event)                      \
+                        (m)->events->event((m)->userdata, ##__VA_ARGS__);   \
+        } while (false)
+
+/* manager.c */
+/* Makes the transition and runs its effect. Refused with REASON_WRONG_STATE. */
+int manager_event(Manager *m, PhaseEvent event, Refusal *refusal);
+/* The update has failed: keeps the first reason, rolls back. No-op outside of one. */
+void manager_fail(Manager *m, const Refusal *why);
+Job *manager_job_start(Manager *m, JobKind kind, uint32_t uid, Refusal *refusal);
+/* Refused while another job drives. */
+int manager_job_allowed(const Manager *m, Refusal *refusal);
+void manager_job_step(Manager *m, Job *j, const char *step);
+/* why NULL: done. A REASON_CANCELLED makes it cancelled, all else failed. */
+void manager_job_end(Manager *m, Job *j, const Refusal *why);
+void manager_notice(Manager *m, const char *format, ...) _printf_(2, 3);
+static inline uint64_t manager_now(const Manager *m) {
+        return m->ports->clock->monotonic_usec(m->ports->clock_self);
+}
+static inline uint64_t manager_ticks(const Manager *m) {
+        return m->ports->clock->ticks(m->ports->clock_self);
+}
+
+/* manager-session.c */
+/* Queues the close of an outgoing session and takes it out of the table when done. */
+void manager_drop_session(Manager *m, Session *s);
+/* Queues fd for closing in the worker; counts as closing. */
+void manager_close_fd(Manager *m, int fd);
+/* Maps a port errno to a reason. */
+int luo_refuse(Refusal *refusal, int r, const char *subject);
+/* Owner or root. */
+int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal);
+
+/* A call in the LUO worker. run() fills result fields; done() gets it back in the loop
+ * and must not free it. */
+typedef struct Call Call;
+struct Call {
+        Manager *manager;
+        Session *session; /* referenced; NULL for our own */
+        void (*done)(Call *call, int r);
+        session_reply_t reply;
+        void *userdata;
+        int session_fd; /* borrowed */
+        int fd;         /* in or out; owned */
+        uint64_t token;
+        uint64_t generation;
+        char name[SESSION_NAME_MAX + 1];
+};
+int manager_call(Manager *m, worker_run_t run, const Call *template);
+void call_reply(Call *call, int fd, const Refusal *refusal);
+int call_create(void *work);
+int call_retrieve_session(void *work);
+int call_preserve(void *work);
+int call_retrieve(void *work);
+int call_finish(void *work);
+int call_close(void *work);
+
+/* manager-update.c */
+void update_begin(Manager *m);    /* EFFECT_PREPARE */
+void update_freeze(Manager *m);   /* EFFECT_FREEZE */
+void update_jump(Manager *m);     /* EFFECT_JUMP */
+void update_rollback(Manager *m); /* EFFECT_ROLLBACK */
+void update_check(Manager *m);    /* something moved: is the phase complete? */
+void update_run_jump(Manager *m);
+void update_end(Manager *m); /* frees what an update holds */
+void update_mark(Manager *m, Step step);
+
+/* manager-kernel.c */
+/* Loads the configured kernel for an update job, then goes on with it. */
+int manager_load_configured(Manager *m, Job *job, Refusal *refusal);
+/* Whether a kernel is loaded that this daemon has judged. */
+int manager_check_image(const Manager *m, Refusal *refusal);
+
+/* manager-receive.c */
+/* At start: what came in, what a crash left behind. Takes the stored descriptors over. */
+int receive_start(Manager *m, StoredFd *stored, size_t n_stored);
+void receive_effect(Manager *m); /* EFFECT_RECEIVE */
+void receive_finish(Manager *m); /* EFFECT_FINISH */
+void receive_check(Manager *m);  /* something was claimed or finished: is the update over? */
+void receive_settle(Manager *m);
+void receive_mark(Manager *m, Step step, bool overwrite);
+
+/* recovery.c */
+typedef struct RunState {
+        bool valid; /* of this boot */
+        Phase phase;
+        uint64_t next_job;
+        uint64_t job;
+        JobKind job_kind;
+        uint32_t job_uid;
+        uint64_t job_start;
+        char update_id[UPDATE_ID_SIZE];
+        size_t n_sessions;
+        bool incoming; /* the incoming/ files are of this boot */
+} RunState;
+
+/* Writes phase, job and numbers; called at each change of phase. Errors are logged:
+ * the update does not depend on it. */
+void recovery_save(const Manager *m);
+int recovery_load(const Manager *m, RunState *ret);
+/* The manifest and the timeline that came in, so that a restart finds them. */
+int recovery_save_incoming(const Manager *m, const void *manifest, size_t manifest_size, const Timeline *timeline);
+int recovery_load_incoming(const Manager *m, char **ret_manifest, size_t *ret_size, Timeline *ret_timeline);
+/* One line per event: "claimed NAME", "finished NAME". */
+void recovery_note_session(const Manager *m, const char *what, const char *name);
+int recovery_read_notes(Manager *m, void (*note)(Manager *m, const char *what, const char *name));
+void recovery_clear_incoming(const Manager *m);

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The other side of the jump: the manifest, claims, retrieves and FINISH.
+ *
+ * Sessions wait in the kernel until they are claimed; the daemon retrieves a session
+ * only then, because closing a retrieved one runs FINISH, and a daemon that dies closes
+ * all it has. A claimed session's descriptor goes into the service manager's store at
+ * once. An update is over when every session of the manifest is finished or proved
+ * lost.
+ */
+#include "manager-internal.h"
+
+#include "common/log.h"
+#include "common/names.h"
+#include "sys/fd-kind.h"
+
+void receive_mark(Manager *m, Step step, bool overwrite) {
+        if (m->incoming.timeline_live)
+                timeline_mark(&m->incoming.timeline, step, manager_ticks(m), overwrite);
+}
+
+static void store_name(const Session *s, char *buf, size_t size) {
+        snprintf(buf, size, "in-%s", s->name);
+        /* The store's names have no colon; session names have no slash. */
+        for (char *c = buf; *c; c++)
+                if (*c == ':')
+                        *c = '/';
+}
+
+static void store_put(const Manager *m, const Session *s) {
+        char name[SESSION_NAME_MAX + 8];
+
+        if (!m->ports->store)
+                return;
+        store_name(s, name, sizeof(name));
+        int r = m->ports->store->put(m->ports->store_self, name, s->fd);
+        if (r < 0)
+                log_errno(r, "Session %s is not in the descriptor store", s->name);
+}
+
+static void store_drop(const Manager *m, const Session *s) {
+        char name[SESSION_NAME_MAX + 8];
+
+        if (!m->ports->store)
+                return;
+        store_name(s, name, sizeof(name));
+        (void)m->ports->store->drop(m->ports->store_self, name);
+}
+
+/* Claims. */
+
+static void set_claimed(Manager *m, Session *s) {
+        s->state = SESSION_CLAIMED;
+        m->incoming.claimed++;
+        if (m->incoming.job)
+                m->incoming.job->claimed = m->incoming.claimed;
+        EMIT(m, session_changed, s);
+        if (m->incoming.job)
+                EMIT(m, job_changed, m->incoming.job);
+}
+
+static void set_lost(Manager *m, Session *s) {
+        s->state = SESSION_LOST;
+        if (m->incoming.job)
+                m->incoming.job->missing++;
+        recovery_note_session(m, "lost", s->name);
+        EMIT(m, session_changed, s);
+}
+
+/* Common to a client's claim and to FINISH of what nobody claimed. */
+static int take_claimed(Call *c, int r, Refusal *why) {
+        Manager *m = c->manager;
+        Session *s = c->session;
+
+        if (r >= 0) {
+                s->fd = TAKE_FD(c->fd);
+                store_put(m, s);
+                recovery_note_session(m, "claimed", s->name);
+                set_claimed(m, s);
+                return 0;
+        }
+        if (r == -ENOENT) {
+                refuse(why, REASON_SESSION_LOST, s->name, "");
+                set_lost(m, s);
+                return r;
+        }
+        s->state = SESSION_WAITING;
+        EMIT(m, session_changed, s);
+        if (r == -EINVAL)
+                refuse(why, REASON_SESSION_CLAIMED, s->name, "not through this daemon");
+        else
+                luo_refuse(why, r, s->name);
+        return r;
+}
+
+static void claimed(Call *c, int r) {
+        Manager *m = c->manager;
+        Refusal why;
+
+        r = take_claimed(c, r, &why);
+        if (r < 0) {
+                call_reply(c, -1, &why);
+                return;
+        }
+        receive_mark(m, STEP_FIRST_RETRIEVE, false);
+        receive_mark(m, STEP_LAST_RETRIEVE, true);
+        call_reply(c, c->session->fd, NULL);
+}
+
+int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char *owner, session_reply_t reply,
+                          void *userdata, Refusal *refusal) {
+        int r = session_name_check(name, refusal);
+        if (r < 0)
+                return r;
+        if (!phase_accepts_claims(m->phase))
+                return refuse(refusal, REASON_WRONG_STATE, name, "the state is %s", phase_to_string(m->phase));
+        Session *s = session_table_find(&m->sessions, name);
+        if (!s && uid == 0 && !m->incoming.manifest) { /* who owned what is not known: root may ask the kernel */
+                r = session_table_add(&m->sessions, name, uid, SESSION_WAITING, &s);
+                if (r < 0)
+                        return refuse_errno(refusal, r, name, "claiming the session");
+                EMIT(m, session_added, s);
+        }
+        if (!s || !session_is_incoming(s))
+                return refuse(refusal, REASON_NO_SUCH_SESSION, name, "");
+        r = session_check_owner(s, uid, refusal);
+        if (r < 0)
+                return r;
+        snprintf(s->owner, sizeof(s->owner), "%s", owner);
+        if (s->state == SESSION_CLAIMED && s->fd >= 0) { /* a client that was restarted */
+                EMIT(m, session_changed, s);
+                reply(userdata, s, s->fd, NULL);
+                return 0;
+        }
+        if (s->state == SESSION_LOST)
+                return refuse(refusal, REASON_SESSION_LOST, name, "");
+        if (s->state != SESSION_WAITING)
+                return refuse(refusal, REASON_SESSION_CLAIMED, name, "the session is %s",
+                              session_state_to_string(s->state));
+        Call call = { .session = s, .done = claimed, .reply = reply, .userdata = userdata, .session_fd = -1, .fd = -1 };
+        snprintf(call.name, sizeof(call.name), "%s", name);
+        r = manager_call(m, call_retrieve_session, &call);
+        if (r < 0)
+                return refuse_errno(refusal, r, name, "claiming the session");
+        s->state = SESSION_CLAIMING;
+        return 0;
+}
+
+/* Retrieve. */
+
+static void retrieved(Call *c, int r) {
+        Manager *m = c->manager;
+        Session *s = c->session;
+        SessionFile *f = session_find_file(s, c->token);
+        char subject[96];
+        Refusal why;
+
+        snprintf(subject, sizeof(subject), "%s token %lu", s->name, (unsigned long)c->token);
+        if (r == -ENOENT && !f) {
+                refuse(&why, REASON_NO_SUCH_TOKEN, subject, "");
+                call_reply(c, -1, &why);
+                return;
+        }
+        if (r < 0) {
+                refuse(&why, REASON_RETRIEVE_FAILED, subject, "%s", strerror(-r));
+                if (f)
+                        f->state = FILE_FAILED;
+                EMIT(m, session_changed, s);
+                call_reply(c, -1, &why);
+                return;
+        }
+        receive_mark(m, STEP_FIRST_RETRIEVE, false);
+        receive_mark(m, STEP_LAST_RETRIEVE, true);
+        if (f)
+                f->state = FILE_RETRIEVED;
+        else
+                (void)session_add_file(s, c->token, fd_kind(c->fd), FILE_RETRIEVED);
+        EMIT(m, session_changed, s);
+        call_reply(c, c->fd, NULL);
+}
+
+/* A claimed session whose descriptor we have; anything else is refused. */
+static int check_claimed(const Session *s, uint32_t uid, Refusal *refusal) {
+        int r = session_check_owner(s, uid, refusal);
+
+        if (r < 0)
+                return r;
+        if (s->state != SESSION_CLAIMED)
+                return refuse(refusal, REASON_WRONG_STATE, s->name, "the session is %s",
+                              session_state_to_string(s->state));
+        return 0;
+}
+
+int manager_retrieve_fd(Manager *m, Session *s, uint32_t uid, uint64_t token, session_reply_t reply, void *userdata,
+                        Refusal *refusal) {
+        int r = check_claimed(s, uid, refusal);
+
+        if (r < 0)
+                return r;
+        Call call = {
+                .session = s,
+                .done = retrieved,
+                .reply = reply,
+                .userdata = userdata,
+                .session_fd = s->fd,
+                .fd = -1,
+                .token = token,
+        };
+        r = manager_call(m, call_retrieve, &call);
+        if (r < 0)
+                return refuse_errno(refusal, r, s->name, "RETRIEVE_FD");
+        return 0;
+}
+
+/* Finish. */
+
+static void set_finished(Manager *m, Session *s) {
+        if (s->state == SESSION_FINISHED)
+                return;
+        s->state = SESSION_FINISHED;
+        m->incoming.finished++;
+        if (m->incoming.job)
+                m->incoming.job->finished = m->incoming.finished;
+        recovery_note_session(m, "finished", s->name);
+        store_drop(m, s);
+        /* FINISH returned 0: from here closing is harmless. */
+        manager_close_fd(m, TAKE_FD(s->fd));
+        EMIT(m, session_changed, s);
+        if (m->incoming.job)
+                EMIT(m, job_changed, m->incoming.job);
+}
+
+static void finished(Call *c, int r) {
+        Manager *m = c->manager;
+        Refusal why;
+
+        if (r >= 0) {
+                set_finished(m, c->session);
+                call_reply(c, -1, NULL);
+                return;
+        }
+        if (r == -EBUSY)
+                refuse(&why, REASON_CANNOT_FINISH, c->session->name, "");
+        else
+                refuse_errno(&why, r, c->session->name, "FINISH");
+        call_reply(c, -1, &why);
+}
+
+static int submit_finish(Manager *m, Session *s, session_reply_t reply, void *userdata) {
+        Call call = {
+                .session = s,
+                .done = finished,
+                .reply = reply,
+                .userdata = userdata,
+                .session_fd = s->fd,
+                .fd = -1,
+        };
+
+        return manager_call(m, call_finish, &call);
+}
+
+int manager_finish_session(Manager *m, Session *s, uint32_t uid, session_reply_t reply, void *userdata,
+                           Refusal *refusal) {
+        int r = check_claimed(s, uid, refusal);
+
+        if (r < 0)
+                return r;
+        r = submit_finish(m, s, reply, userdata);
+        if (r < 0)
+                return refuse_errno(refusal, r, s->name, "FINISH");
+        return 0;
+}
+
+/* One session of a FINISH job is done with. */
+static void finish_replied(void *userdata, _unused_ Session *s, _unused_ int fd, const Refusal *refusal) {
+        Manager *m = userdata;
+
+        m->incoming.n_finishing--;
+        if (refusal && m->incoming.finish_failure.reason == REASON_NONE)
+                m->incoming.finish_failure = *refusal;
+}
+
+static void take_and_finish(Call *c, int r) {
+        Manager *m = c->manager;
+        Refusal why;
+
+        r = take_claimed(c, r, &why);
+        if (r == -ENOENT) { /* lost: known now, and no reason to stop */
+                finish_replied(m, c->session, -1, NULL);
+                return;
+        }
+        if (r >= 0)
+                r = submit_finish(m, c->session, finish_replied, m);
+        if (r < 0) {
+                if (c->session->state == SESSION_CLAIMED)
+                        refuse_errno(&why, r, c->session->name, "FINISH");
+                finish_replied(m, c->session, -1, &why);
+        }
+}
+
+static int begin_finish(Manager *m, Session *s) {
+        if (s->state == SESSION_CLAIMED)
+                return submit_finish(m, s, finish_replied, m);
+        Call call = { .session = s, .done = take_and_finish, .session_fd = -1, .fd = -1 };
+        snprintf(call.name, sizeof(call.name), "%s", s->name);
+        int r = manager_call(m, call_retrieve_session, &call);
+        if (r >= 0)
+                s->state = SESSION_CLAIMING;
+        return r;
+}
+
+void receive_finish(Manager *m) {
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                Session *s = m->sessions.items[i];
+                if (s->state != SESSION_CLAIMED && s->state != SESSION_WAITING)
+                        continue;
+                m->incoming.n_finishing++;
+                int r = begin_finish(m, s);
+                if (r < 0) {
+                        Refusal why;
+                        refuse_errno(&why, r, s->name, "FINISH");
+                        finish_replied(m, s, -1, &why);
+                }
+        }
+        receive_check(m);
+}
+
+int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal *refusal) {
+        int r = manager_job_allowed(m, refusal);
+        if (r < 0)
+                return r;
+        if (!phase_rule(m->phase, EVENT_FINISH))
+                return refuse(refusal, REASON_WRONG_STATE, "finish", "the state is %s", phase_to_string(m->phase));
+        for (size_t i = 0; i < m->sessions.n && !unclaimed; i++)
+                if (m->sessions.items[i]->state == SESSION_WAITING || m->sessions.items[i]->state == SESSION_CLAIMING)
+                        return refuse(refusal, REASON_NOT_CLAIMED, m->sessions.items[i]->name, "");
+        Job *j = manager_job_start(m, JOB_FINISH, uid, refusal);
+        if (!j)
+                return -ENOMEM;
+        m->job = j;
+        *ret = j;
+        (void)manager_event(m, EVENT_FINISH, NULL);
+        EMIT(m, rearm);
+        return 0;
+}
+
+static bool all_over(const Manager *m) {
+        for (size_t i = 0; i < m->sessions.n; i++)
+                if (session_is_incoming(m->sessions.items[i]) && m->sessions.items[i]->state != SESSION_FINISHED &&
+                    m->sessions.items[i]->state != SESSION_LOST)
+                        return false;
+        return true;
+}
+
+void receive_check(Manager *m) {
+        if (m->incoming.n_finishing > 0 || m->n_closing > 0)
+                return;
+        if (m->phase == PHASE_FINISHING) {
+                bool over = all_over(m);
+                Refusal why = m->incoming.finish_failure;
+
+                m->incoming.finish_failure = (Refusal){};
+                if (over) {
+                        (void)manager_event(m, EVENT_PHASE_READY, NULL);
+                        return;
+                }
+                if (why.reason == REASON_NONE)
+                        refuse(&why, REASON_CANNOT_FINISH, "", "");
+                (void)manager_event(m, EVENT_PHASE_FAILED, NULL);
+                if (m->job && m->job->kind == JOB_FINISH)
+                        manager_job_end(m, m->job, &why);
+        } else if (m->phase == PHASE_UPDATED && m->n_calls == 0 && m->incoming.manifest && all_over(m))
+                /* Without a manifest nobody but an operator can say that all is over. */
+                (void)manager_event(m, EVENT_FINISH, NULL);
+}
+
+void receive_settle(Manager *m) {
+        Job *crossed = m->incoming.job, *finish = m->job && m->job->kind == JOB_FINISH ? m->job : NULL;
+        Refusal why;
+
+        receive_mark(m, STEP_FINISHED, true);
+        if (crossed && crossed->missing > 0) {
+                refuse(&why, REASON_SESSION_LOST, "", "%u of %u sessions did not come through", crossed->missing,
+                       crossed->expected);
+                manager_job_end(m, crossed, &why);
+        } else if (crossed)
+                manager_job_end(m, crossed, m->incoming.manifest ? NULL : &m->incoming.broken);
+        if (finish)
+                manager_job_end(m, finish, NULL);
+        while (m->sessions.n > 0) {
+                EMIT(m, session_removed, m->sessions.items[m->sessions.n - 1]);
+                session_table_remove(&m->sessions, m->sessions.items[m->sessions.n - 1]);
+        }
+        manifest_free(m->incoming.manifest);
+        m->incoming = (Incoming){};
+        recovery_clear_incoming(m);
+        recovery_save(m);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The phase, the jobs, the participants and what ends an update. See manager.h. */
+#include "manager-internal.h"
+
+#include <stdarg.h>
+
+#include "common/log.h"
+
+static void settle(Manager *m);
+
+/* Each effect, once. Effects may call manager_event() again: the phase is set before. */
+static void run_effect(Manager *m, PhaseEffect effect) {
+        static void (*const effects[_EFFECT_MAX])(Manager *) = {
+                [EFFECT_PREPARE] = update_begin,   [EFFECT_FREEZE] = update_freeze,
+                [EFFECT_JUMP] = update_jump,       [EFFECT_ROLLBACK] = update_rollback,
+                [EFFECT_RECEIVE] = receive_effect, [EFFECT_FINISH] = receive_finish,
+                [EFFECT_SETTLE] = settle,
+        };
+
+        if (effects[effect])
+                effects[effect](m);
+}
+
+int manager_event(Manager *m, PhaseEvent event, Refusal *refusal) {
+        const PhaseRule *rule = phase_rule(m->phase, event);
+
+        if (!rule)
+                return refuse(refusal, REASON_WRONG_STATE, phase_event_to_string(event), "the state is %s",
+                              phase_to_string(m->phase));
+        Phase from = m->phase;
+        m->phase = rule->to;
+        if (rule->from != rule->to) {
+                log_info("State %s -> %s.", phase_to_string(from), phase_to_string(rule->to));
+                recovery_save(m);
+                EMIT(m, phase_changed, from, rule->to);
+        }
+        run_effect(m, rule->effect);
+        return 0;
+}
+
+void manager_notice(Manager *m, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        if (!text)
+                return;
+        log_notice("%s", text);
+        free(m->notice);
+        m->notice = TAKE_PTR(text);
+        EMIT(m, notice_changed);
+}
+
+/* Jobs. */
+
+int manager_job_allowed(const Manager *m, Refusal *refusal) {
+        if (!m->job)
+                return 0;
+        return refuse(refusal, REASON_BUSY_JOB, job_kind_to_string(m->job->kind), "job %lu is running",
+                      (unsigned long)m->job->number);
+}
+
+Job *manager_job_start(Manager *m, JobKind kind, uint32_t uid, Refusal *refusal) {
+        Job *j = job_list_add(&m->jobs, kind, uid, m->ports->clock->realtime_usec(m->ports->clock_self));
+
+        if (!j) {
+                refuse_errno(refusal, -ENOMEM, job_kind_to_string(kind), "starting a job");
+                return NULL;
+        }
+        memcpy(j->update_id, m->update.id, sizeof(j->update_id));
+        log_info("Job %lu (%s) started by uid %u.", (unsigned long)j->number, job_kind_to_string(kind), uid);
+        EMIT(m, job_new, j);
+        return j;
+}
+
+void manager_job_step(Manager *m, Job *j, const char *step) {
+        if (!j || streq(j->step, step))
+                return;
+        j->step = step;
+        EMIT(m, job_changed, j);
+}
+
+void manager_job_end(Manager *m, Job *j, const Refusal *why) {
+        const Timeline *live = manager_job_timeline(m, j);
+
+        if (live && live != &j->timeline) {
+                j->timeline = *live;
+                j->has_timeline = true;
+        }
+        j->state = !why ? JOB_DONE : why->reason == REASON_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
+        j->step = "";
+        if (why) {
+                char text[640];
+                j->failure = *why;
+                refusal_format(why, text, sizeof(text));
+                log_warning("Job %lu (%s) %s: %s", (unsigned long)j->number, job_kind_to_string(j->kind),
+                            job_state_to_string(j->state), text);
+        } else
+                log_info("Job %lu (%s) done.", (unsigned long)j->number, job_kind_to_string(j->kind));
+        if (m->job == j)
+                m->job = NULL;
+        if (m->cancel_job == j)
+                m->cancel_job = NULL;
+        EMIT(m, job_ended, j);
+
+        Job *old;
+        while ((old = job_list_take_surplus(&m->jobs, m->config->limit_jobs))) {
+                EMIT(m, job_forgotten, old);
+                if (m->incoming.job == old)
+                        m->incoming.job = NULL;
+                free(old);
+        }
+}
+
+const Timeline *manager_job_timeline(const Manager *m, const Job *j) {
+        if (j->state == JOB_RUNNING && m->incoming.job == j && m->incoming.has_timeline)
+                return &m->incoming.timeline;
+        if (j->state == JOB_RUNNING && m->job == j && m->update.page)
+                return m->update.page;
+        return j->has_timeline ? &j->timeline : NULL;
+}
+
+/* The update is over: rolled back, or finished in the new kernel. */
+static void settle(Manager *m) {
+        if (m->incoming.any) {
+                receive_settle(m);
+                return;
+        }
+        Refusal why = m->update.failure;
+        Job *driving = m->job, *cancel = m->cancel_job;
+
+        if (why.reason == REASON_NONE)
+                refuse(&why, REASON_CANCELLED, "", "");
+        if (driving)
+                manager_job_end(m, driving, &why);
+        update_end(m);
+        if (cancel)
+                manager_job_end(m, cancel, NULL);
+        recovery_save(m);
+}
+
+/* A request that drives the phase: checks, makes the job, fires the event. */
+static int start_driving(Manager *m, JobKind kind, PhaseEvent event, uint32_t uid, Job **ret, Refusal *refusal) {
+        int r = manager_job_allowed(m, refusal);
+
+        if (r < 0)
+                return r;
+        if (!phase_rule(m->phase, event))
+                return refuse(refusal, REASON_WRONG_STATE, job_kind_to_string(kind), "the state is %s",
+                              phase_to_string(m->phase));
+        if (event == EVENT_PREPARE || event == EVENT_EXECUTE) {
+                r = manager_check_image(m, refusal);
+                if (r < 0)
+                        return r;
+        }
+        Job *j = manager_job_start(m, kind, uid, refusal);
+        if (!j)
+                return -ENOMEM;
+        m->job = j;
+        *ret = j;
+        (void)manager_event(m, event, NULL); /* the rule is there */
+        EMIT(m, rearm);
+        return 0;
+}
+
+int manager_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        return start_driving(m, JOB_PREPARE, EVENT_PREPARE, uid, ret, refusal);
+}
+
+int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        return start_driving(m, JOB_FREEZE, EVENT_FREEZE, uid, ret, refusal);
+}
+
+int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        return start_driving(m, JOB_EXECUTE, EVENT_EXECUTE, uid, ret, refusal);
+}
+
+int manager_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        /* Goes on from wherever the operator has come to by hand. */
+        if (m->phase == PHASE_PREPARED)
+                return start_driving(m, JOB_UPDATE, EVENT_FREEZE, uid, ret, refusal);
+        if (m->phase == PHASE_FROZEN)
+                return start_driving(m, JOB_UPDATE, EVENT_EXECUTE, uid, ret, refusal);
+
+        int r = manager_job_allowed(m, refusal);
+        if (r < 0)
+                return r;
+        if (!phase_rule(m->phase, EVENT_PREPARE))
+                return refuse(refusal, REASON_WRONG_STATE, "update", "the state is %s", phase_to_string(m->phase));
+        if (manager_check_image(m, NULL) >= 0 || str_empty(m->config->kexec_kernel))
+                return start_driving(m, JOB_UPDATE, EVENT_PREPARE, uid, ret, refusal);
+
+        Job *j = manager_job_start(m, JOB_UPDATE, uid, refusal);
+        if (!j)
+                return -ENOMEM;
+        m->job = j;
+        r = manager_load_configured(m, j, refusal);
+        if (r < 0) {
+                Refusal why = *refusal;
+                manager_job_end(m, j, &why);
+                return r;
+        }
+        *ret = j;
+        EMIT(m, rearm);
+        return 0;
+}
+
+bool manager_cancelable(const Manager *m) {
+        return phase_cancelable(m->phase) && !m->cancel_job && !m->jump_pending;
+}
+
+int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        if (!manager_cancelable(m))
+                return refuse(refusal, REASON_WRONG_STATE, "cancel", "the state is %s", phase_to_string(m->phase));
+        Job *j = manager_job_start(m, JOB_CANCEL, uid, refusal);
+        if (!j)
+                return -ENOMEM;
+        m->cancel_job = j;
+        *ret = j;
+        if (m->update.failure.reason == REASON_NONE)
+                refuse(&m->update.failure, REASON_CANCELLED, "", "by uid %u", uid);
+        (void)manager_event(m, EVENT_CANCEL, NULL);
+        EMIT(m, rearm);
+        return 0;
+}
+
+void manager_fail(Manager *m, const Refusal *why) {
+        if (!phase_cancelable(m->phase) && m->phase != PHASE_JUMPING)
+                return;
+        if (m->update.failure.reason == REASON_NONE)
+                m->update.failure = *why;
+        (void)manager_event(m, EVENT_PHASE_FAILED, NULL);
+}
+
+/* Participants. */
+
+int manager_register(Manager *m, const char *name, const char *what, OnDeath on_death, Participant **ret,
+                     Refusal *refusal) {
+        unsigned want;
+
+        if (want_parse(what, &want) < 0)
+                return refuse(refusal, REASON_INVALID_ARGUMENT, name, "'%.64s' is no list of phases", what);
+        return barrier_register(&m->barrier, name, want, on_death, m->config->limit_participants, ret, refusal);
+}
+
+void manager_unregister(Manager *m, Participant *p) {
+        Refusal why;
+        bool matters = p->touched && p->on_death == ON_DEATH_CANCEL && phase_cancelable(m->phase);
+
+        refuse(&why, REASON_PARTICIPANT_DIED, p->name, "while the state was %s", phase_to_string(m->phase));
+        barrier_remove(&m->barrier, p);
+        if (matters)
+                manager_fail(m, &why);
+        else
+                update_check(m);
+        EMIT(m, waiting_changed);
+        EMIT(m, rearm);
+}
+
+int manager_ready(Manager *m, Participant *p, Want phase, Refusal *refusal) {
+        int r = barrier_ready(&m->barrier, p, phase, manager_now(m), refusal);
+
+        if (r < 0)
+                return r;
+        EMIT(m, waiting_changed);
+        update_check(m);
+        EMIT(m, rearm);
+        return 0;
+}
+
+int manager_veto(Manager *m, Participant *p, Want phase, const char *reason, Refusal *refusal) {
+        int r = barrier_veto(&m->barrier, p, phase, manager_now(m), reason, refusal);
+        Refusal why;
+
+        if (r < 0)
+                return r;
+        refuse(&why, REASON_VETO, p->name, "%.200s", reason);
+        EMIT(m, waiting_changed);
+        manager_fail(m, &why);
+        EMIT(m, rearm);
+        return 0;
+}
+
+int manager_delay(Manager *m, Participant *p, Want phase, uint64_t until, const char *reason, Refusal *refusal) {
+        uint64_t timeout =
+                phase == WANT_PREPARE ? m->config->prepare_timeout_usec : m->config->freeze_timeout_usec;
+        uint64_t limit = config_deadline(manager_now(m), timeout);
+        int r = barrier_delay(&m->barrier, p, phase, until, limit, reason, refusal);
+
+        if (r < 0)
+                return r;
+        EMIT(m, waiting_changed);
+        EMIT(m, rearm);
+        return 0;
+}
+
+/* The loop's side. */
+
+uint64_t manager_deadline(const Manager *m) {
+        uint64_t deadline = barrier_next_deadline(&m->barrier);
+
+        if (m->phase == PHASE_FREEZING && !m->update.synced)
+                deadline = MIN_OF(deadline, m->update.sync_deadline);
+        return deadline;
+}
+
+void manager_tick(Manager *m, uint64_t now) {
+        Refusal why;
+        Participant *late = barrier_expire(&m->barrier, now);
+
+        if (late) {
+                refuse(&why, REASON_DEADLINE, late->name, "no answer to %s in time", want_to_string(late->phase));
+                EMIT(m, waiting_changed);
+                manager_fail(m, &why);
+        }
+        if (m->phase == PHASE_FREEZING && !m->update.synced && now >= m->update.sync_deadline) {
+                refuse(&why, REASON_DEADLINE, "sync", "the file systems did not take all data in time");
+                manager_fail(m, &why);
+        }
+        EMIT(m, rearm);
+}
+
+void manager_dispatch(Manager *m) {
+        int n;
+
+        do {
+                n = worker_dispatch(m->ports->luo_lane);
+                n += worker_dispatch(m->ports->image_lane);
+                if (m->jump_pending) {
+                        update_run_jump(m);
+                        n++;
+                }
+        } while (n > 0);
+        EMIT(m, rearm);
+}
+
+int manager_new(const Ports *ports, const Config *config, const ManagerEvents *events, void *userdata,
+                StoredFd *stored, size_t n_stored, Manager **ret) {
+        Manager *m = calloc(1, sizeof(*m));
+
+        if (!m) {
+                for (size_t i = 0; i < n_stored; i++)
+                        stored[i].fd = fd_close(stored[i].fd);
+                return -ENOMEM;
+        }
+        *m = (Manager){
+                .ports = ports,
+                .config = config,
+                .events = events,
+                .userdata = userdata,
+                .update = { .own_session = -1, .page_fd = -1 },
+                .jobs = { .next = 1 },
+        };
+        m->started_ticks = manager_ticks(m);
+        int r = receive_start(m, stored, n_stored);
+        if (r < 0) {
+                manager_free(m);
+                return r;
+        }
+        *ret = m;
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        m->events = NULL;
+        /* The workers complete what they have before they go; main frees them first. */
+        update_end(m);
+        session_table_done(&m->sessions);
+        barrier_done(&m->barrier);
+        job_list_done(&m->jobs);
+        manifest_free(m->incoming.manifest);
+        free(m->next.cmdline);
+        free(m->notice);
+        free(m);
+        return NULL;
+}

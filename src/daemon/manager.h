@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The manager drives an update: it owns the phase, the sessions, the participants and
+ * the jobs, and turns the phase table's effects into port calls. It knows neither the
+ * bus nor sd-event: requests come in as function calls, what changed goes out through
+ * ManagerEvents, slow calls run in workers, time comes in through manager_tick().
+ *
+ * What always holds:
+ * - manager_event() is the only writer of the phase.
+ * - At most one job drives; a cancel may run beside it. A failure at any point stores
+ *   its refusal once, and everything is put back by the one rollback path.
+ * - A retrieved session is never closed before FINISH returned 0.
+ * - Whatever a worker is asked is completed exactly once, and its reply is called
+ *   exactly once, also when the update it belonged to is over.
+ *
+ * Files: manager.c (phase, jobs, settling), manager-session.c (sessions and their
+ * files), manager-update.c (prepare, freeze, jump, rollback), manager-kernel.c (load,
+ * unload), manager-receive.c (the other side: manifest, claims, finish), recovery.c
+ * (the runtime directory).
+ */
+#pragma once
+
+#include "core/config.h"
+#include "core/manifest.h"
+#include "core/participant.h"
+#include "core/phase.h"
+#include "daemon/job.h"
+#include "daemon/ports.h"
+#include "daemon/session-table.h"
+
+typedef struct Manager Manager;
+
+typedef struct ManagerEvents {
+        void (*phase_changed)(void *userdata, Phase from, Phase to);
+        void (*job_new)(void *userdata, Job *job);
+        void (*job_changed)(void *userdata, Job *job);
+        void (*job_ended)(void *userdata, Job *job);
+        void (*job_forgotten)(void *userdata, Job *job);
+        void (*session_added)(void *userdata, Session *session);
+        void (*session_changed)(void *userdata, Session *session);
+        void (*session_removed)(void *userdata, Session *session);
+        /* Ask one participant: for WANT_RESUME no answer is expected, deadline is 0. */
+        void (*request)(void *userdata, Participant *participant, Want phase, uint64_t deadline);
+        void (*waiting_changed)(void *userdata);
+        void (*kernel_changed)(void *userdata);
+        void (*notice_changed)(void *userdata);
+        /* Deadlines or work that is due changed: look at manager_deadline() again. */
+        void (*rearm)(void *userdata);
+} ManagerEvents;
+
+/* fd is borrowed for the call; -1 where there is none. refusal NULL means success. */
+typedef void (*session_reply_t)(void *userdata, Session *session, int fd, const Refusal *refusal);
+
+typedef struct NextKernel {
+        bool loaded;
+        char release[128];
+        char *cmdline;
+} NextKernel;
+
+/* The update under way in this kernel, from PREPARE to the jump or the rollback. */
+typedef struct Update {
+        char id[UPDATE_ID_SIZE];
+        uint64_t generation; /* counts attempts: late completions of an older one are told apart */
+        int own_session;
+        Timeline *page; /* mapped, shared with the preserved memfd; NULL outside of an update */
+        int page_fd;
+        bool own_ready;      /* own session and timeline are preserved */
+        bool clients_ready;  /* the freeze barrier opened */
+        bool synced;
+        bool manifest_sent;
+        uint64_t sync_deadline;
+        unsigned n_works; /* own session calls under way */
+        Refusal failure;  /* the first one; REASON_NONE if none */
+} Update;
+
+/* What came from the kernel before this one. */
+typedef struct Incoming {
+        bool any;
+        Manifest *manifest; /* NULL when it could not be read */
+        Timeline timeline;
+        bool has_timeline;
+        bool timeline_live; /* the clock runs on: this kernel may add steps */
+        uint32_t claimed, finished;
+        unsigned n_finishing;   /* sessions that a FINISH job waits for */
+        Refusal finish_failure; /* the first one of that job */
+        Refusal broken;         /* why there is no manifest */
+        Job *job;               /* the one that crossed */
+} Incoming;
+
+struct Manager {
+        const Ports *ports;
+        const Config *config;
+        const ManagerEvents *events;
+        void *userdata;
+
+        Phase phase;
+        SessionTable sessions;
+        Barrier barrier;
+        JobList jobs;
+        Job *job;        /* the one that drives, or NULL */
+        Job *cancel_job; /* runs beside it */
+        NextKernel next;
+        Update update;
+        Incoming incoming;
+
+        unsigned n_calls;   /* session calls in the worker */
+        unsigned n_closing; /* sessions whose close is under way or still to come */
+        bool jump_pending;
+        uint64_t started_ticks;
+        char *notice;
+};
+
+/* Recovers (see recovery.c), which may block for as long as /dev/liveupdate is busy.
+ * stored: descriptors that the service manager kept, by name; taken over. */
+typedef struct StoredFd {
+        const char *name;
+        int fd;
+} StoredFd;
+
+int manager_new(const Ports *ports, const Config *config, const ManagerEvents *events, void *userdata,
+                StoredFd *stored, size_t n_stored, Manager **ret);
+/* Closes what it holds: outgoing sessions with it, which cancels. */
+Manager *manager_free(Manager *m);
+
+/* Work that is due now: completions, the jump. Call when a worker's fd is readable and
+ * after each request. */
+void manager_dispatch(Manager *m);
+/* Whether manager_dispatch() has something to do that no worker will announce. */
+static inline bool manager_due(const Manager *m) {
+        return m->jump_pending;
+}
+/* The next deadline, CLOCK_MONOTONIC microseconds; UINT64_MAX: none. */
+uint64_t manager_deadline(const Manager *m);
+void manager_tick(Manager *m, uint64_t now);
+
+/* Requests. Each returns 0 and a job, or a negative errno and a refusal, having changed
+ * nothing. */
+int manager_load(Manager *m, int kernel_fd, int initrd_fd, const char *cmdline, uint32_t uid, Job **ret,
+                 Refusal *refusal);
+int manager_unload(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal *refusal);
+
+/* Sessions. The reply is called exactly once, later or at once, unless the function
+ * itself fails. owner: unique bus name of the caller. */
+int manager_open_session(Manager *m, const char *name, uint32_t uid, const char *owner, session_reply_t reply,
+                         void *userdata, Refusal *refusal);
+int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char *owner, session_reply_t reply,
+                          void *userdata, Refusal *refusal);
+/* file stays the caller's; the manager works on a duplicate. */
+int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t token, session_reply_t reply,
+                        void *userdata, Refusal *refusal);
+int manager_retrieve_fd(Manager *m, Session *s, uint32_t uid, uint64_t token, session_reply_t reply, void *userdata,
+                        Refusal *refusal);
+int manager_finish_session(Manager *m, Session *s, uint32_t uid, session_reply_t reply, void *userdata,
+                           Refusal *refusal);
+int manager_close_session(Manager *m, Session *s, uint32_t uid, session_reply_t reply, void *userdata,
+                          Refusal *refusal);
+/* A bus client is gone: its sessions lose their owner, or end if nothing is pending. */
+void manager_owner_gone(Manager *m, const char *owner);
+
+/* Participants. */
+int manager_register(Manager *m, const char *name, const char *what, OnDeath on_death, Participant **ret,
+                     Refusal *refusal);
+void manager_unregister(Manager *m, Participant *p);
+int manager_ready(Manager *m, Participant *p, Want phase, Refusal *refusal);
+int manager_veto(Manager *m, Participant *p, Want phase, const char *reason, Refusal *refusal);
+int manager_delay(Manager *m, Participant *p, Want phase, uint64_t until, const char *reason, Refusal *refusal);
+
+/* Whether CANCEL would work now. */
+bool manager_cancelable(const Manager *m);
+/* The timeline of a job: the live page while it runs. NULL when it has none. */
+const Timeline *manager_job_timeline(const Manager *m, const Job *j);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything the manager needs from the outside, in one place: main.c fills it with the
+ * real ports, the scenario tests with fakes. The manager makes no system call that is
+ * not behind one of these, but for memfds and files below run_fd.
+ */
+#pragma once
+
+#include "core/timeline.h"
+#include "sys/host.h"
+#include "sys/kexec.h"
+#include "sys/luo.h"
+#include "sys/worker.h"
+
+typedef struct ClockOps {
+        uint64_t (*monotonic_usec)(void *self);
+        uint64_t (*realtime_usec)(void *self);
+        ClockKind (*kind)(void *self);
+        uint64_t (*ticks)(void *self);
+        uint64_t (*kernel_start)(void *self);
+        void (*frequency)(void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb);
+} ClockOps;
+
+/* The service manager's descriptor store: keeps what must outlive a crash. */
+typedef struct StoreOps {
+        int (*put)(void *self, const char *name, int fd);
+        int (*drop)(void *self, const char *name);
+} StoreOps;
+
+typedef struct Ports {
+        Luo luo;
+        Kexec kexec;
+        const HostFacts *host;
+        Worker *luo_lane;   /* calls on /dev/liveupdate and on sessions, in order */
+        Worker *image_lane; /* whole images, and sync(2) */
+        const ClockOps *clock;
+        void *clock_self;
+        const StoreOps *store; /* NULL: none */
+        void *store_self;
+        void (*sync)(void *self);
+        void *sync_self;
+        int (*random)(void *buf, size_t size);
+        int run_fd; /* the runtime directory */
+} Ports;

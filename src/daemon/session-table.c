@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session-table.h"
+
+#include <search.h>
+
+static const char *const session_states[_SESSION_STATE_MAX] = {
+        [SESSION_OPENING] = "opening",   [SESSION_OPEN] = "open",         [SESSION_CLOSING] = "closing",
+        [SESSION_WAITING] = "waiting",   [SESSION_CLAIMING] = "claiming", [SESSION_CLAIMED] = "claimed",
+        [SESSION_FINISHED] = "finished", [SESSION_LOST] = "lost",
+};
+DEFINE_STRING_TABLE(session_state, SessionState, session_states);
+
+static const char *const file_states[_FILE_STATE_MAX] = {
+        [FILE_PRESERVED] = "preserved",
+        [FILE_WAITING] = "waiting",
+        [FILE_RETRIEVED] = "retrieved",
+        [FILE_FAILED] = "failed",
+};
+DEFINE_STRING_TABLE(file_state, FileState, file_states);
+
+const char *session_file_kind(const char *word) {
+        static const char *const kinds[] = { "memfd", "iommufd", "vfio" };
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (streq(kinds[i], word))
+                        return kinds[i];
+        return "other";
+}
+
+Session *session_ref(Session *s) {
+        s->n_ref++;
+        return s;
+}
+
+static void forget(_unused_ void *node) {
+}
+
+Session *session_unref(Session *s) {
+        if (!s || --s->n_ref > 0)
+                return NULL;
+        tdestroy(s->by_token, forget);
+        for (size_t i = 0; i < s->n_files; i++)
+                free(s->files[i]);
+        free(s->files);
+        /* The descriptor is the manager's to close; by now it has. */
+        free(s);
+        return NULL;
+}
+
+/* Where name is, or where it would have to go. */
+static size_t position(const SessionTable *t, const char *name, bool *ret_found) {
+        size_t low = 0, high = t->n;
+
+        *ret_found = false;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int c = strcmp(t->items[middle]->name, name);
+                if (c == 0) {
+                        *ret_found = true;
+                        return middle;
+                }
+                if (c < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+Session *session_table_find(const SessionTable *t, const char *name) {
+        bool found;
+        size_t i = position(t, name, &found);
+
+        return found ? t->items[i] : NULL;
+}
+
+int session_table_add(SessionTable *t, const char *name, uint32_t uid, SessionState state, Session **ret) {
+        bool found;
+        size_t i = position(t, name, &found);
+
+        if (found)
+                return -EEXIST;
+        if (t->n == t->room) {
+                size_t room = MAX_OF(t->room * 2, (size_t)16);
+                Session **bigger = reallocarray(t->items, room, sizeof(*bigger));
+                if (!bigger)
+                        return -ENOMEM;
+                t->items = bigger;
+                t->room = room;
+        }
+        Session *s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        *s = (Session){ .n_ref = 1, .uid = uid, .state = state, .fd = -1 };
+        snprintf(s->name, sizeof(s->name), "%s", name);
+        memmove(&t->items[i + 1], &t->items[i], (t->n - i) * sizeof(*t->items));
+        t->items[i] = s;
+        t->n++;
+        *ret = s;
+        return 0;
+}
+
+void session_table_remove(SessionTable *t, Session *s) {
+        bool found;
+        size_t i = position(t, s->name, &found);
+
+        if (!found || t->items[i] != s)
+                return;
+        memmove(&t->items[i], &t->items[i + 1], (t->n - i - 1) * sizeof(*t->items));
+        t->n--;
+        s->dropped = true;
+        session_unref(s);
+}
+
+void session_table_done(SessionTable *t) {
+        for (size_t i = 0; i < t->n; i++) {
+                fd_close(t->items[i]->fd);
+                session_unref(t->items[i]);
+        }
+        free(t->items);
+        *t = (SessionTable){};
+}
+
+static int compare_tokens(const void *a, const void *b) {
+        uint64_t x = ((const SessionFile *)a)->token, y = ((const SessionFile *)b)->token;
+
+        return x < y ? -1 : x > y;
+}
+
+SessionFile *session_find_file(const Session *s, uint64_t token) {
+        SessionFile key = { .token = token };
+        void *node = tfind(&key, &s->by_token, compare_tokens);
+
+        return node ? *(SessionFile **)node : NULL;
+}
+
+int session_add_file(Session *s, uint64_t token, const char *kind, FileState state) {
+        if (session_find_file(s, token))
+                return -EEXIST;
+        if (s->n_files == s->room) {
+                size_t room = MAX_OF(s->room * 2, (size_t)4);
+                SessionFile **bigger = reallocarray(s->files, room, sizeof(*bigger));
+                if (!bigger)
+                        return -ENOMEM;
+                s->files = bigger;
+                s->room = room;
+        }
+        _cleanup_free_ SessionFile *f = calloc(1, sizeof(*f));
+        if (!f)
+                return -ENOMEM;
+        *f = (SessionFile){ .token = token, .kind = kind, .state = state };
+        if (!tsearch(f, &s->by_token, compare_tokens))
+                return -ENOMEM;
+        s->files[s->n_files++] = TAKE_PTR(f);
+        return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sessions the daemon knows, by name. Outgoing ones were opened in this kernel;
+ * incoming ones came through the manifest. A session is referenced by the table and by
+ * each call that is under way for it in the worker, and freed with the last reference.
+ *
+ * fd is the daemon's own copy of the kernel's session descriptor: closing it is an
+ * act (CANCEL or FINISH), so only the worker closes it, through the manager.
+ */
+#pragma once
+
+#include "common/table.h"
+
+#include "core/session.h"
+
+typedef enum SessionState {
+        SESSION_OPENING,
+        SESSION_OPEN,
+        SESSION_CLOSING,
+        SESSION_WAITING, /* from here on: incoming */
+        SESSION_CLAIMING,
+        SESSION_CLAIMED,
+        SESSION_FINISHED,
+        SESSION_LOST,
+        _SESSION_STATE_MAX,
+} SessionState;
+
+typedef enum FileState { FILE_PRESERVED, FILE_WAITING, FILE_RETRIEVED, FILE_FAILED, _FILE_STATE_MAX } FileState;
+
+DECLARE_STRING_TABLE(session_state, SessionState);
+DECLARE_STRING_TABLE(file_state, FileState);
+
+typedef struct SessionFile {
+        uint64_t token;
+        const char *kind; /* static string */
+        FileState state;
+} SessionFile;
+
+typedef struct Session {
+        unsigned n_ref;
+        char name[SESSION_NAME_MAX + 1];
+        uint32_t uid;
+        char owner[256]; /* unique bus name; "" when it is gone */
+        SessionState state;
+        int fd;       /* -1: not held */
+        bool direct;  /* the client has a copy of the descriptor */
+        bool doomed;  /* close it as soon as the call under way is over */
+        bool dropped; /* closed for good: no longer in the table */
+        SessionFile **files; /* in the order of preservation */
+        size_t n_files, room;
+        void *by_token; /* tsearch(3) tree over files */
+        void *bus;      /* the bus layer's, NULL without one */
+} Session;
+
+typedef struct SessionTable {
+        Session **items; /* sorted by name */
+        size_t n, room;
+} SessionTable;
+
+static inline bool session_is_incoming(const Session *s) {
+        return s->state >= SESSION_WAITING;
+}
+
+Session *session_ref(Session *s);
+Session *session_unref(Session *s);
+
+/* -EEXIST, -ENOMEM. The table holds the reference; *ret is borrowed. */
+int session_table_add(SessionTable *t, const char *name, uint32_t uid, SessionState state, Session **ret);
+Session *session_table_find(const SessionTable *t, const char *name);
+/* Takes it out and drops the table's reference. */
+void session_table_remove(SessionTable *t, Session *s);
+void session_table_done(SessionTable *t);
+
+/* -EEXIST, -ENOMEM. kind must be a static string. */
+int session_add_file(Session *s, uint64_t token, const char *kind, FileState state);
+SessionFile *session_find_file(const Session *s, uint64_t token);
+/* The static string for a kind word that came from outside ("other" if unknown). */
+const char *session_file_kind(const char *word);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fd-kind.h"
+
+#include "common/macro.h"
+
+const char *fd_kind(int fd) {
+        static const struct {
+                const char *prefix;
+                const char *kind;
+        } kinds[] = {
+                { "/memfd:", "memfd" },
+                { "/dev/iommu", "iommufd" },
+                { "/dev/vfio/devices/", "vfio" },
+                { "anon_inode:[vfio-device]", "vfio" },
+        };
+        char path[32], target[256];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        ssize_t n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0)
+                return "other";
+        target[n] = '\0';
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (strncmp(target, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
+                        return kinds[i].kind;
+        return "other";
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whole updates on fakes: both kernels in one process, and every way back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/fd.h"
+#include "common/names.h"
+#include "scenario/world.h"
+
+static World *two_clients(void) {
+        World *w = world_new();
+
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(world_load(w), 0);
+        assert_int_equal(client_join(world_client(w, "vm-a", false)), 0);
+        assert_int_equal(client_join(world_client(w, "vm-b", true)), 0);
+        return w;
+}
+
+/* All clients of w come back and finish; the update is over. */
+static void come_back(World *w) {
+        uint64_t number = w->manager->incoming.job->number;
+
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        for (size_t i = 0; i < w->n_clients; i++)
+                assert_int_equal(client_return(&w->clients[i]), 0);
+        for (size_t i = 0; i < w->n_clients; i++)
+                assert_int_equal(client_finish(&w->clients[i]), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        Job *j = job_list_find(&w->manager->jobs, number);
+        assert_non_null(j);
+        assert_int_equal(j->state, JOB_DONE);
+        assert_int_equal(j->finished, w->n_clients);
+        world_check(w);
+}
+
+static void test_round_trip(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        uint64_t span, error;
+        char id[UPDATE_ID_SIZE];
+
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_true(w->kexec.jumped);
+        uint64_t number = w->manager->job->number;
+        memcpy(id, w->manager->job->update_id, sizeof(id));
+        assert_int_equal(world_arrive(w), 0);
+
+        Job *j = job_list_find(&w->manager->jobs, number);
+        assert_non_null(j);
+        assert_int_equal(j->kind, JOB_UPDATE);
+        assert_int_equal(j->state, JOB_RUNNING);
+        assert_string_equal(j->update_id, id);
+        assert_string_equal(j->from_release, "7.3.4-boot0");
+        assert_string_equal(j->to_release, "7.3.4-boot1");
+        assert_int_equal(j->expected, 2);
+        come_back(w);
+
+        const Timeline *t = manager_job_timeline(w->manager, j);
+        assert_non_null(t);
+        for (Step s = 0; s < _STEP_MAX; s++)
+                assert_true(t->steps[s] > 0);
+        for (Step s = 1; s < _STEP_MAX; s++)
+                if (s != STEP_DAEMON_START && s != STEP_KERNEL_START && s != STEP_RECEIVED)
+                        assert_int_equal(timeline_span(t, STEP_PREPARE_BEGIN, s, &span, &error), 0);
+        assert_int_equal(timeline_blackout(t, &span, &error), 0);
+        assert_true(span > 0);
+}
+
+static void test_three_kernels(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        uint64_t first = 0;
+
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(world_job(w, manager_update), 0);
+                assert_true(w->kexec.jumped);
+                assert_true(w->manager->job->number > first);
+                first = w->manager->job->number;
+                assert_int_equal(world_arrive(w), 0);
+                come_back(w);
+                assert_int_equal(world_load(w), 0);
+                for (size_t c = 0; c < w->n_clients; c++)
+                        assert_int_equal(client_join(&w->clients[c]), 0);
+        }
+        assert_int_equal(w->boots, 3);
+}
+
+static void test_by_hand(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(w->manager->phase, PHASE_PREPARED);
+        assert_int_equal(world_job(w, manager_freeze), 0);
+        assert_int_equal(w->manager->phase, PHASE_FROZEN);
+        assert_int_equal(world_job(w, manager_execute), 0);
+        uint64_t number = w->manager->job->number;
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(w->manager->incoming.job->number, number);
+        assert_int_equal(w->manager->incoming.job->kind, JOB_EXECUTE);
+        come_back(w);
+}
+
+/* Everything is as before an update, and an update works. */
+static void put_back(World *w) {
+        LuoFakeStats stats;
+
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        world_check(w);
+        luo_fake_stats(w->luo, &stats);
+        assert_int_equal(stats.outgoing, 0);
+        assert_int_equal(stats.preserved_files, 0);
+        for (size_t i = 0; i < w->n_clients; i++) {
+                assert_false(luo_fake_is_preserved(w->luo, w->clients[i].memory));
+                for (size_t phase = 0; phase < 3; phase++)
+                        w->clients[i].manner[phase] = MANNER_READY;
+                if (!w->clients[i].dead)
+                        assert_int_equal(client_join(&w->clients[i]), 0);
+        }
+        for (size_t i = 0; i < w->n_clients; i++)
+                if (w->clients[i].dead) { /* somebody starts it again */
+                        w->clients[i].dead = false;
+                        assert_int_equal(client_join(&w->clients[i]), 0);
+                }
+        if (!w->kexec.loaded || !w->manager->next.loaded) /* a restarted daemon trusts no image that it did not judge */
+                assert_int_equal(world_load(w), 0);
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        come_back(w);
+}
+
+static void test_cancel_prepared(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_true(manager_cancelable(w->manager));
+        assert_int_equal(world_job(w, manager_cancel), 0);
+        put_back(w);
+}
+
+static void test_cancel_frozen(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(world_job(w, manager_freeze), 0);
+        assert_int_equal(world_job(w, manager_cancel), 0);
+        for (size_t i = 0; i < w->n_clients; i++)
+                assert_int_equal(w->clients[i].told[2], 1);
+        /* The last one asked is the first to resume. */
+        assert_int_equal(w->n_resumed, 2);
+        assert_int_equal(w->resumed[0], 1);
+        assert_int_equal(w->resumed[1], 0);
+        put_back(w);
+}
+
+static void test_cancel_while_waiting(void **state) {
+        for (size_t phase = 0; phase < 2; phase++) {
+                _cleanup_world_ World *w = two_clients();
+
+                w->clients[1].manner[phase] = MANNER_SILENT;
+                assert_int_equal(world_job(w, manager_update), -EINPROGRESS);
+                uint64_t number = w->manager->job->number;
+                assert_int_equal(world_job(w, manager_cancel), 0);
+                Job *j = job_list_find(&w->manager->jobs, number);
+                assert_int_equal(j->state, JOB_CANCELLED);
+                assert_int_equal(j->failure.reason, REASON_CANCELLED);
+                w->clients[1].asked[phase] = false;
+                put_back(w);
+        }
+}
+
+static void test_cancel_nothing(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_false(manager_cancelable(w->manager));
+        assert_true(world_job(w, manager_cancel) < 0);
+        assert_int_equal(w->last_failure.reason, REASON_WRONG_STATE);
+}
+
+static void test_veto(void **state) {
+        for (size_t phase = 0; phase < 2; phase++) {
+                _cleanup_world_ World *w = two_clients();
+
+                w->clients[0].manner[phase] = MANNER_VETO;
+                assert_int_equal(world_job(w, manager_update), -ECANCELED);
+                assert_int_equal(w->last_failure.reason, REASON_VETO);
+                assert_string_equal(w->last_failure.subject, "vm-a");
+                assert_string_equal(w->last_failure.detail, "not now");
+                put_back(w);
+        }
+}
+
+static void test_deadline(void **state) {
+        for (size_t phase = 0; phase < 2; phase++) {
+                _cleanup_world_ World *w = two_clients();
+
+                w->clients[0].manner[phase] = MANNER_SILENT;
+                assert_int_equal(world_job(w, manager_update), -EINPROGRESS);
+                assert_true(manager_deadline(w->manager) < UINT64_MAX);
+                world_wait(w, w->config.prepare_timeout_usec + w->config.freeze_timeout_usec);
+                assert_int_equal(w->last_state, JOB_FAILED);
+                assert_int_equal(w->last_failure.reason, REASON_DEADLINE);
+                assert_string_equal(w->last_failure.subject, "vm-a");
+                w->clients[0].asked[phase] = false;
+                put_back(w);
+        }
+}
+
+static void test_client_dies(void **state) {
+        for (size_t phase = 0; phase < 2; phase++) {
+                _cleanup_world_ World *w = two_clients();
+
+                w->clients[0].manner[phase] = MANNER_DIE;
+                assert_int_equal(world_job(w, manager_update), -ECANCELED);
+                assert_int_equal(w->last_failure.reason, REASON_PARTICIPANT_DIED);
+                put_back(w);
+        }
+}
+
+static void test_client_dies_but_keeps(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        w->clients[0].participant->on_death = ON_DEATH_KEEP;
+        w->clients[0].manner[1] = MANNER_DIE;
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_true(w->kexec.jumped);
+        assert_int_equal(world_arrive(w), 0);
+        come_back(w); /* its memory came through, somebody else claims it */
+}
+
+static void test_freeze_fails_in_kernel(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        luo_fake_fail_freeze(w->luo, EIO);
+        assert_int_equal(world_job(w, manager_update), -ECANCELED);
+        assert_int_equal(w->last_failure.reason, REASON_FREEZE_FAILED);
+        put_back(w);
+}
+
+static void test_no_image(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        w->kexec.loaded = false;
+        assert_true(world_job(w, manager_prepare) < 0);
+        assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_true(world_job(w, manager_update) < 0);
+        assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
+        assert_int_equal(w->clients[0].told[0], 0);
+}
+
+/* An image that is not ours may have come through kexec_load(2). */
+static void test_foreign_image(void **state) {
+        _cleanup_world_ World *w = world_new();
+
+        assert_int_equal(world_boot(w), 0);
+        w->kexec.loaded = true;
+        assert_true(world_job(w, manager_prepare) < 0);
+        assert_int_equal(w->last_failure.reason, REASON_IMAGE_FOREIGN);
+}
+
+static void test_bad_kernel(void **state) {
+        _cleanup_world_ World *w = world_new();
+
+        assert_int_equal(world_boot(w), 0);
+        w->kexec.verdict = REASON_IMAGE_LUO_ABI;
+        assert_true(world_load(w) < 0);
+        assert_int_equal(w->last_failure.reason, REASON_IMAGE_LUO_ABI);
+        assert_false(w->kexec.loaded);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+}
+
+static void test_image_vanishes(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_int_equal(world_job(w, manager_prepare), 0);
+        w->kexec.loaded = false;
+        assert_int_equal(world_job(w, manager_update), -ECANCELED);
+        assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
+        put_back(w);
+}
+
+static void test_device_held(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        luo_fake_hold(w->luo, LUO_FAKE_FOR_EVER);
+        assert_int_equal(world_job(w, manager_update), -ECANCELED);
+        assert_int_equal(w->last_failure.reason, REASON_LUO_BUSY);
+        luo_fake_release(w->luo);
+        put_back(w);
+
+        _cleanup_world_ World *patient = two_clients();
+        luo_fake_hold(patient->luo, LUO_FAKE_ATTEMPTS / 2);
+        assert_int_equal(world_job(patient, manager_update), 0);
+        assert_true(patient->kexec.jumped);
+}
+
+static void test_crash_while_prepared(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        LuoFakeStats stats;
+
+        assert_int_equal(world_job(w, manager_prepare), 0);
+        uint64_t number = w->last->number;
+        world_crash(w);
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_non_null(w->manager->notice);
+        assert_non_null(strstr(w->manager->notice, "prepared"));
+        assert_true(w->manager->jobs.next > number);
+        /* The simple client's session went with the daemon; the other one holds its own. */
+        luo_fake_stats(w->luo, &stats);
+        assert_int_equal(stats.outgoing, 1);
+        for (size_t i = 0; i < w->n_clients; i++)
+                client_leave(&w->clients[i]);
+        put_back(w);
+}
+
+static void test_crash_in_each_wait(void **state) {
+        for (size_t phase = 0; phase < 2; phase++) {
+                _cleanup_world_ World *w = two_clients();
+
+                w->clients[1].manner[phase] = MANNER_SILENT;
+                assert_int_equal(world_job(w, manager_update), -EINPROGRESS);
+                uint64_t number = w->manager->job->number;
+                world_crash(w);
+                assert_int_equal(world_boot(w), 0);
+                assert_int_equal(w->manager->phase, PHASE_NORMAL);
+                Job *j = job_list_find(&w->manager->jobs, number);
+                assert_non_null(j);
+                assert_int_equal(j->state, JOB_FAILED);
+                assert_int_equal(j->failure.reason, REASON_DAEMON_DIED);
+                for (size_t i = 0; i < w->n_clients; i++) { /* they see the name go */
+                        w->clients[i].told[2]++;
+                        w->clients[i].asked[phase] = false;
+                        client_leave(&w->clients[i]);
+                }
+                put_back(w);
+        }
+}
+
+/* In the new kernel: before anybody claimed, and after one claimed with a store. */
+static void test_crash_while_updated(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        w->with_store = true;
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        uint64_t number = w->manager->incoming.job->number;
+        world_crash(w);
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        assert_int_equal(w->manager->incoming.job->number, number);
+
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        assert_int_equal(w->n_stored, 1);
+        world_crash(w);
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(w->manager->incoming.claimed, 1);
+        come_back(w);
+        assert_int_equal(w->n_stored, 0);
+}
+
+static void test_finish_with_unclaimed(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        assert_true(manager_finish(w->manager, 0, false, &j, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_NOT_CLAIMED);
+        assert_string_equal(refusal.subject, "vm-b");
+        assert_int_equal(manager_finish(w->manager, 0, true, &j, &refusal), 0);
+        world_run(w);
+        assert_int_equal(j->state, JOB_DONE);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 1);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-b"), 1);
+}
+
+static void test_finish_blocked(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        assert_int_equal(client_return(&w->clients[1]), 0);
+        assert_int_equal(luo_fake_block_finish(w->luo, "vm-a", true), 0);
+        assert_true(client_finish(&w->clients[0]) < 0);
+        assert_int_equal(w->clients[0].refusal.reason, REASON_CANNOT_FINISH);
+        assert_int_equal(manager_finish(w->manager, 0, false, &j, &refusal), 0);
+        world_run(w);
+        assert_int_equal(j->state, JOB_FAILED);
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        assert_int_equal(luo_fake_block_finish(w->luo, "vm-a", false), 0);
+        assert_int_equal(client_finish(&w->clients[0]), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        world_check(w);
+}
+
+static void test_owners(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        Refusal refusal;
+
+        w->manager->sessions.items[0]->uid = 1000;
+        assert_true(manager_close_session(w->manager, w->manager->sessions.items[0], 1001, NULL, NULL, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_NOT_OWNER);
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_true(manager_claim_session(w->manager, "vm-a", 1001, ":1.1", NULL, NULL, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_NOT_OWNER);
+        come_back(w);
+}
+
+static void test_names(void **state) {
+        static const char *const bad[] = { "systemd", OWN_SESSION_NAME, "", "a/b",
+                                           "0123456789012345678901234567890123456789012345678901234567890123" };
+        _cleanup_world_ World *w = two_clients();
+        Refusal refusal;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_true(manager_open_session(w->manager, bad[i], 0, "", NULL, NULL, &refusal) < 0);
+        assert_true(manager_open_session(w->manager, "vm-a", 0, "", NULL, NULL, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_NAME_IN_USE);
+}
+
+static void test_broken_boot(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_int_equal(world_job(w, manager_update), 0);
+        luo_fake_break_next_boot(w->luo);
+        /* The jump has happened: break this boot by one more kexec of an idle machine. */
+        assert_int_equal(luo_fake_kexec(w->luo), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_non_null(strstr(w->manager->notice, "could not restore"));
+}
+
+static void test_no_device(void **state) {
+        _cleanup_world_ World *w = world_new();
+        Refusal refusal;
+
+        luo_fake_set_absent(w->luo, true);
+        assert_int_equal(world_boot(w), 0);
+        assert_non_null(strstr(w->manager->notice, "/dev/liveupdate"));
+        assert_true(manager_open_session(w->manager, "vm-a", 0, "", NULL, NULL, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_LUO_ABSENT);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_three_kernels),
+                cmocka_unit_test(test_by_hand),
+                cmocka_unit_test(test_cancel_prepared),
+                cmocka_unit_test(test_cancel_frozen),
+                cmocka_unit_test(test_cancel_while_waiting),
+                cmocka_unit_test(test_cancel_nothing),
+                cmocka_unit_test(test_veto),
+                cmocka_unit_test(test_deadline),
+                cmocka_unit_test(test_client_dies),
+                cmocka_unit_test(test_client_dies_but_keeps),
+                cmocka_unit_test(test_freeze_fails_in_kernel),
+                cmocka_unit_test(test_no_image),
+                cmocka_unit_test(test_foreign_image),
+                cmocka_unit_test(test_bad_kernel),
+                cmocka_unit_test(test_image_vanishes),
+                cmocka_unit_test(test_device_held),
+                cmocka_unit_test(test_crash_while_prepared),
+                cmocka_unit_test(test_crash_in_each_wait),
+                cmocka_unit_test(test_crash_while_updated),
+                cmocka_unit_test(test_finish_with_unclaimed),
+                cmocka_unit_test(test_finish_blocked),
+                cmocka_unit_test(test_owners),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_broken_boot),
+                cmocka_unit_test(test_no_device),
+        };
+
+        return cmocka_run_group_tests_name("update", tests, NULL, NULL);
+}

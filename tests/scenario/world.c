@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+
+/* The clock. */
+
+static uint64_t clock_now(void *self) {
+        return ((World *)self)->now;
+}
+static uint64_t clock_real(void *self) {
+        return ((World *)self)->now + UINT64_C(1700000000) * USEC_PER_SEC;
+}
+static ClockKind clock_kind(_unused_ void *self) {
+        return CLOCK_KIND_TSC_INVARIANT;
+}
+static uint64_t clock_tick(void *self) {
+        World *w = self;
+        return w->ticks += 1000; /* every look at the clock takes a microsecond */
+}
+static void clock_hz(_unused_ void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb) {
+        *ret_hz = NSEC_PER_SEC;
+        *ret_error_ppb = 1000;
+}
+static const ClockOps clock_ops = {
+        .monotonic_usec = clock_now,
+        .realtime_usec = clock_real,
+        .kind = clock_kind,
+        .ticks = clock_tick,
+        .kernel_start = clock_tick,
+        .frequency = clock_hz,
+};
+
+/* The descriptor store. */
+
+static int store_put(void *self, const char *name, int fd) {
+        World *w = self;
+
+        if (w->n_stored == ELEMENTSOF(w->stored))
+                return -E2BIG;
+        snprintf(w->stored[w->n_stored].name, sizeof(w->stored[0].name), "%s", name);
+        w->stored[w->n_stored++].fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        return 0;
+}
+
+static int store_drop(void *self, const char *name) {
+        World *w = self;
+
+        for (size_t i = 0; i < w->n_stored; i++)
+                if (streq(w->stored[i].name, name)) {
+                        fd_close(w->stored[i].fd);
+                        w->stored[i] = w->stored[--w->n_stored];
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+static const StoreOps store_ops = { .put = store_put, .drop = store_drop };
+
+static void no_sync(_unused_ void *self) {
+}
+
+static int fixed_random(void *buf, size_t size) {
+        memset(buf, 0x5a, size);
+        return 0;
+}
+
+/* Events. */
+
+static size_t phase_index(Want phase) {
+        return phase == WANT_PREPARE ? 0 : phase == WANT_FREEZE ? 1 : 2;
+}
+
+static void on_request(void *userdata, Participant *p, Want phase, _unused_ uint64_t deadline) {
+        World *w = userdata;
+        Client *c = p->userdata;
+        size_t i = phase_index(phase);
+
+        c->told[i]++;
+        c->asked[i] = true;
+        if (phase == WANT_RESUME && w->n_resumed < ELEMENTSOF(w->resumed))
+                w->resumed[w->n_resumed++] = (size_t)(c - w->clients);
+}
+
+static void on_job_ended(void *userdata, Job *j) {
+        World *w = userdata;
+
+        w->last = j;
+        w->last_state = j->state;
+        w->last_failure = j->failure;
+}
+
+static void on_job_forgotten(void *userdata, Job *j) {
+        World *w = userdata;
+
+        if (w->last == j)
+                w->last = NULL;
+}
+
+static const ManagerEvents events = {
+        .job_ended = on_job_ended,
+        .job_forgotten = on_job_forgotten,
+        .request = on_request,
+};
+
+/* Birth, boot and death. */
+
+World *world_new(void) {
+        World *w = calloc(1, sizeof(*w));
+
+        assert_non_null(w);
+        log_set_max_priority(2);
+        assert_int_equal(luo_fake_new(&w->luo), 0);
+        w->kexec.luo = w->luo;
+        assert_int_equal(config_init(&w->config), 0);
+        w->config.luo_busy_usec = 0;
+        w->now = USEC_PER_SEC;
+        snprintf(w->run_path, sizeof(w->run_path), "/tmp/liveupdated-scenario-XXXXXX");
+        assert_non_null(mkdtemp(w->run_path));
+        w->ports.run_fd = -1;
+        return w;
+}
+
+static void clean_run_dir(World *w) {
+        static const char *const names[] = { "state", "incoming.manifest", "incoming.timeline", "incoming.notes" };
+        int fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                (void)unlinkat(fd, names[i], 0);
+        fd_close(fd);
+}
+
+static void host_facts(World *w) {
+        snprintf(w->host.release, sizeof(w->host.release), "7.3.4-boot%u", w->boots);
+        snprintf(w->host.version, sizeof(w->host.version), "#%u SMP", w->boots);
+        snprintf(w->host.boot_id, sizeof(w->host.boot_id), "00000000-0000-4000-8000-%012u", w->boots);
+        snprintf(w->host.abi.luo, sizeof(w->host.abi.luo), "luo-v5");
+        free(w->host.cmdline);
+        w->host.cmdline = strdup("console=ttyS0 kho=on liveupdate=on");
+}
+
+static int try_boot(World *w) {
+        StoredFd stored[ELEMENTSOF(w->stored)];
+        size_t n = w->n_stored;
+
+        for (size_t i = 0; i < n; i++) /* the store keeps its own */
+                stored[i] = (StoredFd){ w->stored[i].name, fcntl(w->stored[i].fd, F_DUPFD_CLOEXEC, 3) };
+        w->ports = (Ports){
+                .luo = luo_fake_port(w->luo),
+                .kexec = kexec_fake_port(&w->kexec),
+                .host = &w->host,
+                .clock = &clock_ops,
+                .clock_self = w,
+                .store = w->with_store ? &store_ops : NULL,
+                .store_self = w,
+                .sync = no_sync,
+                .random = fixed_random,
+                .run_fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC),
+        };
+        assert_int_equal(worker_new_inline(&w->ports.luo_lane), 0);
+        assert_int_equal(worker_new_inline(&w->ports.image_lane), 0);
+        int r = manager_new(&w->ports, &w->config, &events, w, stored, n, &w->manager);
+        if (r < 0)
+                world_crash(w);
+        return r;
+}
+
+int world_boot(World *w) {
+        host_facts(w);
+        int r = try_boot(w);
+        return r < 0 ? try_boot(w) : r;
+}
+
+void world_crash(World *w) {
+        /* A killed process writes and calls nothing more: cut the ports before the
+         * structures are taken down. */
+        w->ports.run_fd = fd_close(w->ports.run_fd);
+        w->ports.store = NULL;
+        if (w->manager)
+                w->manager->events = NULL;
+        luo_fake_fail(w->luo, 0, 0);
+        worker_free(w->ports.luo_lane);
+        worker_free(w->ports.image_lane);
+        w->ports.luo_lane = w->ports.image_lane = NULL;
+        w->manager = manager_free(w->manager);
+        for (size_t i = 0; i < w->n_clients; i++)
+                w->clients[i].participant = NULL;
+        w->last = NULL;
+}
+
+int world_arrive(World *w) {
+        assert_true(w->kexec.jumped);
+        w->kexec.jumped = false;
+        world_crash(w); /* nothing of the old kernel runs on */
+        for (size_t i = 0; i < w->n_stored; i++)
+                fd_close(w->stored[i].fd);
+        w->n_stored = 0;
+        for (size_t i = 0; i < w->n_clients; i++) {
+                w->clients[i].session_fd = fd_close(w->clients[i].session_fd);
+                w->clients[i].memory = fd_close(w->clients[i].memory);
+        }
+        w->boots++;
+        clean_run_dir(w);
+        return world_boot(w);
+}
+
+World *world_free(World *w) {
+        if (w->manager)
+                world_crash(w);
+        for (size_t i = 0; i < w->n_clients; i++) {
+                fd_close(w->clients[i].session_fd);
+                fd_close(w->clients[i].memory);
+        }
+        for (size_t i = 0; i < w->n_stored; i++)
+                fd_close(w->stored[i].fd);
+        luo_fake_free(w->luo);
+        config_done(&w->config);
+        free(w->host.cmdline);
+        clean_run_dir(w);
+        (void)rmdir(w->run_path);
+        free(w);
+        return NULL;
+}
+
+/* Running. */
+
+static bool answer(World *w, Client *c, size_t i) {
+        static const Want wants[] = { WANT_PREPARE, WANT_FREEZE, WANT_RESUME };
+        Refusal ignored;
+
+        if (!c->asked[i] || !c->participant)
+                return false;
+        if (i == 2) { /* told to resume: the guest runs, the session is given back */
+                c->asked[i] = false;
+                client_leave(c);
+                return true;
+        }
+        if (c->manner[i] == MANNER_SILENT)
+                return false;
+        c->asked[i] = false;
+        if (c->manner[i] == MANNER_READY)
+                (void)manager_ready(w->manager, c->participant, wants[i], &ignored);
+        else if (c->manner[i] == MANNER_VETO)
+                (void)manager_veto(w->manager, c->participant, wants[i], "not now", &ignored);
+        else {
+                c->dead = true;
+                client_leave(c);
+                manager_unregister(w->manager, TAKE_PTR(c->participant));
+                manager_owner_gone(w->manager, c->name);
+        }
+        return true;
+}
+
+void world_run(World *w) {
+        bool moved;
+
+        do {
+                if (w->kexec.jumped)
+                        return;
+                manager_dispatch(w->manager);
+                moved = manager_due(w->manager) || worker_busy(w->ports.luo_lane) || worker_busy(w->ports.image_lane);
+                for (size_t i = 0; i < w->n_clients && !w->kexec.jumped; i++)
+                        for (size_t phase = 0; phase < 3; phase++)
+                                moved = answer(w, &w->clients[i], phase) || moved;
+        } while (moved);
+}
+
+void world_wait(World *w, uint64_t usec) {
+        w->now += usec;
+        manager_tick(w->manager, w->now);
+        world_run(w);
+}
+
+int world_job(World *w, world_job_t request) {
+        Refusal refusal = {};
+        Job *j;
+
+        w->last_failure = (Refusal){};
+        w->last_state = JOB_RUNNING;
+        int r = request(w->manager, 0, &j, &refusal);
+        if (r < 0) {
+                w->last_failure = refusal;
+                return r;
+        }
+        world_run(w);
+        if (w->kexec.jumped || w->last_state == JOB_DONE)
+                return 0;
+        return w->last_state == JOB_RUNNING ? -EINPROGRESS : -ECANCELED;
+}
+
+static int request_load(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        _cleanup_close_ int kernel = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        return manager_load(m, kernel, -1, "", uid, ret, refusal);
+}
+
+int world_load(World *w) {
+        return world_job(w, request_load);
+}
+
+/* Clients. */
+
+static void fill(void *memory, const char *name) {
+        uint8_t *p = memory;
+
+        for (size_t i = 0; i < MEMORY_SIZE; i++)
+                p[i] = (uint8_t)(i * 7 + (size_t)name[0] + i / 4096);
+}
+
+Client *world_client(World *w, const char *name, bool direct) {
+        Client *c = &w->clients[w->n_clients++];
+
+        *c = (Client){ .world = w, .name = name, .direct = direct, .session_fd = -1, .memory = -1 };
+        return c;
+}
+
+static void replied(void *userdata, _unused_ Session *s, int fd, const Refusal *refusal) {
+        Client *c = userdata;
+
+        if (refusal) {
+                c->refusal = *refusal;
+                c->failure = -ECANCELED;
+                return;
+        }
+        c->failure = 0;
+        if (fd >= 0 && c->session_fd < 0)
+                c->session_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        else if (fd >= 0)
+                c->memory = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* Waits for the reply of a session call. */
+static int await(Client *c, int r) {
+        if (r < 0)
+                return r;
+        world_run(c->world);
+        return c->failure;
+}
+
+static int make_memory(Client *c) {
+        uint8_t contents[MEMORY_SIZE];
+
+        if (c->memory >= 0)
+                return 0;
+        fill(contents, c->name);
+        int r = memfd_new("guest", 0, &c->memory);
+        return r < 0 ? r : fd_write_all(c->memory, contents, sizeof(contents));
+}
+
+static int preserve(Client *c) {
+        Manager *m = c->world->manager;
+
+        if (c->direct)
+                return luo_preserve_fd(&c->world->ports.luo, c->session_fd, c->memory, 7);
+        Session *s = session_table_find(&m->sessions, c->name);
+        if (!s)
+                return -ENOENT;
+        return await(c, manager_preserve_fd(m, s, 0, c->memory, 7, replied, c, &c->refusal));
+}
+
+int client_join(Client *c) {
+        Manager *m = c->world->manager;
+
+        int r = make_memory(c);
+        if (r >= 0 && !c->participant) {
+                r = manager_register(m, c->name, "prepare:freeze:resume", c->on_death, &c->participant, &c->refusal);
+                if (r >= 0)
+                        c->participant->userdata = c;
+        }
+        c->failure = -EINPROGRESS;
+        if (r >= 0)
+                r = await(c, manager_open_session(m, c->name, 0, c->name, replied, c, &c->refusal));
+        if (r >= 0)
+                r = preserve(c);
+        if (r >= 0)
+                c->preserved = true;
+        else {
+                Session *s = session_table_find(&m->sessions, c->name);
+                client_leave(c);
+                if (s && s->state == SESSION_OPEN)
+                        (void)await(c, manager_close_session(m, s, 0, replied, c, &c->refusal));
+        }
+        if (!c->direct) /* a simple client keeps no copy */
+                c->session_fd = fd_close(c->session_fd);
+        return r;
+}
+
+void client_leave(Client *c) {
+        c->session_fd = fd_close(c->session_fd);
+        c->preserved = false;
+}
+
+int client_return(Client *c) {
+        Manager *m = c->world->manager;
+        uint8_t expected[MEMORY_SIZE], found[MEMORY_SIZE];
+
+        c->failure = -EINPROGRESS;
+        int r = await(c, manager_claim_session(m, c->name, 0, c->name, replied, c, &c->refusal));
+        if (r < 0)
+                return r;
+        if (c->direct)
+                r = luo_retrieve_fd(&c->world->ports.luo, c->session_fd, 7, &c->memory);
+        else
+                r = await(c, manager_retrieve_fd(m, session_table_find(&m->sessions, c->name), 0, 7, replied, c,
+                                                 &c->refusal));
+        if (r < 0)
+                return r;
+        fill(expected, c->name);
+        if (pread(c->memory, found, sizeof(found), 0) != MEMORY_SIZE)
+                return -EIO;
+        c->intact = memcmp(expected, found, sizeof(found)) == 0;
+        return c->intact ? 0 : -EBADMSG;
+}
+
+int client_finish(Client *c) {
+        Manager *m = c->world->manager;
+        Session *s = session_table_find(&m->sessions, c->name);
+
+        if (!s)
+                return -ENOENT;
+        int r = await(c, manager_finish_session(m, s, 0, replied, c, &c->refusal));
+        if (r >= 0) {
+                c->finished = true;
+                client_leave(c);
+        }
+        return r;
+}
+
+void world_check(World *w) {
+        const Manager *m = w->manager;
+        LuoFakeStats stats;
+
+        luo_fake_stats(w->luo, &stats);
+        assert_int_equal(stats.leaked, 0);
+        assert_int_equal(stats.never_retrieved, 0);
+        assert_int_equal(stats.dropped_unretrieved, 0);
+        assert_int_equal(stats.dropped_unfinished, 0);
+        assert_int_equal(m->n_calls, 0);
+        assert_int_equal(m->n_closing, 0);
+        if (m->phase == PHASE_NORMAL) {
+                assert_null(m->job);
+                assert_null(m->cancel_job);
+                assert_null(m->update.page);
+                assert_int_equal(m->update.own_session, -1);
+        }
+        if (m->phase == PHASE_NORMAL || m->phase == PHASE_UPDATED)
+                for (size_t i = 0; i < w->n_clients; i++) {
+                        const Client *c = &w->clients[i];
+                        /* Whoever was paused was told to go on, or is in a new kernel. */
+                        if (!c->dead && c->told[1] > 0 && w->boots == 0)
+                                assert_true(c->told[2] >= 1);
+                }
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine with its clients on fakes: one LuoFake, one KexecFake, a clock that only
+ * the test moves, a runtime directory, the real manager on inline workers, and clients
+ * that behave as told. world_boot() starts a daemon, world_crash() is SIGKILL, a jump
+ * takes the machine into the next kernel.
+ *
+ * Clients answer from world_run(), never from inside a manager call, as on the bus.
+ */
+#pragma once
+
+#include "daemon/manager.h"
+#include "fakes/kexec-fake.h"
+#include "fakes/luo-fake.h"
+
+typedef enum Manner { MANNER_READY, MANNER_VETO, MANNER_SILENT, MANNER_DIE } Manner;
+
+enum { CLIENTS_MAX = 8, MEMORY_SIZE = 3 * 4096 };
+
+typedef struct World World;
+
+typedef struct Client {
+        World *world;
+        const char *name;     /* of the session and the participant */
+        bool direct;          /* preserves on its own copy of the session descriptor */
+        Manner manner[3];     /* for prepare, freeze, resume */
+        OnDeath on_death;
+        Participant *participant;
+        int session_fd;       /* its own copy; -1 */
+        int memory;           /* its memfd; -1 after the jump until retrieved */
+        bool preserved;
+        unsigned told[3];     /* how often it was asked: prepare, freeze, resume */
+        bool asked[3];        /* and has still to answer */
+        bool dead;
+        int failure;          /* of the last session call */
+        Refusal refusal;
+        bool intact;          /* got its memory back, contents equal */
+        bool finished;
+} Client;
+
+struct World {
+        LuoFake *luo;
+        KexecFake kexec;
+        HostFacts host;
+        Config config;
+        Ports ports;
+        Manager *manager;
+        uint64_t now;   /* microseconds */
+        uint64_t ticks; /* nanoseconds, goes on through a kexec */
+        unsigned boots;
+        char run_path[64];
+        Client clients[CLIENTS_MAX];
+        size_t n_clients;
+        Job *last; /* the job that ended last */
+        Refusal last_failure;
+        JobState last_state;
+        unsigned n_resumed; /* orders of resume, for the order check */
+        size_t resumed[CLIENTS_MAX * 4];
+        /* The store of the service manager. */
+        struct {
+                char name[80];
+                int fd;
+        } stored[16];
+        size_t n_stored;
+        bool with_store;
+};
+
+World *world_new(void);
+World *world_free(World *w);
+DEFINE_CLEANUP(World, world_free);
+#define _cleanup_world_ _cleanup_(world_freep)
+
+/* Starts the daemon; a start-up that fails is tried again once, as a service manager
+ * does. Returns what manager_new() returned in the end. */
+int world_boot(World *w);
+void world_crash(World *w);
+/* After a jump: the old daemon is gone, a new kernel and a new daemon run. */
+int world_arrive(World *w);
+/* Runs until nothing moves. */
+void world_run(World *w);
+/* Moves the clock and lets deadlines pass. */
+void world_wait(World *w, uint64_t usec);
+
+Client *world_client(World *w, const char *name, bool direct);
+/* Registers, opens the session and preserves its memory. 0 or the first failure. */
+int client_join(Client *c);
+/* Lets its session go, as clients must when told to resume in the old kernel. */
+void client_leave(Client *c);
+/* Claims, retrieves, compares. 0 or the first failure. */
+int client_return(Client *c);
+int client_finish(Client *c);
+
+/* Loads a kernel and waits for it. */
+int world_load(World *w);
+/* Starts a job and runs the world; 0 when it ended well or jumped. */
+typedef int (*world_job_t)(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int world_job(World *w, world_job_t request);
+
+/* What must hold whenever nothing moves; cmocka assertions. */
+void world_check(World *w);

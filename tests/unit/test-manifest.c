@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The manifest: every field there and back, the golden file of version 1, and whatever
+ * a torn or hostile one could hold. tests/fixtures/manifest/v1.bin must stay readable
+ * for ever; v1.json is its body.
+ */
+#include "common/crc32.h"
+#include "common/fd.h"
+#include "core/manifest.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define _cleanup_manifest_ _cleanup_(manifest_freep)
+#define FIXTURES SOURCE_ROOT "/tests/fixtures/manifest/"
+
+static char *copy(const char *s) {
+        char *p = strdup(s);
+
+        assert_non_null(p);
+        return p;
+}
+
+/* What the golden file holds. */
+static Manifest *golden(void) {
+        Manifest *m = manifest_new();
+
+        assert_non_null(m);
+        m->job = 17;
+        m->job_kind = copy("update");
+        m->update_id = copy("0123456789abcdef0123456789abcdef");
+        m->next_job = 18;
+        m->started_by_uid = 1000;
+        m->started_realtime_usec = 1790000000123456;
+        m->old_release = copy("7.3.4-host");
+        m->old_version = copy("#1 SMP \"quoted\" / na\xc3\xafve \\ tab\t");
+        m->old_boot_id = copy("6b1d3f6e-0000-4000-8000-000000000001");
+        m->old_update_number = 2;
+        m->daemon_version = copy("0.1.0");
+        assert_int_equal(manifest_add_session(m, "vm1", 64055, "qemu-1", false), 0);
+        assert_int_equal(manifest_add_file(m, 0, "memfd"), 0);
+        assert_int_equal(manifest_add_file(m, 1, "iommufd"), 0);
+        assert_int_equal(manifest_add_file(m, UINT64_MAX, "vfio"), 0);
+        assert_int_equal(manifest_add_session(m, "VM-2_a.b:c@d+e", UINT32_MAX, "", true), 0);
+        assert_int_equal(manifest_add_session(m, "vm3", 0, NULL, false), 0);
+        assert_int_equal(manifest_add_file(m, UINT64_C(1) << 63, NULL), 0);
+        return m;
+}
+
+static void assert_same(const Manifest *a, const Manifest *b) {
+        assert_int_equal(a->job, b->job);
+        assert_string_equal(a->job_kind, b->job_kind);
+        assert_string_equal(a->update_id, b->update_id);
+        assert_int_equal(a->next_job, b->next_job);
+        assert_int_equal(a->started_by_uid, b->started_by_uid);
+        assert_int_equal(a->started_realtime_usec, b->started_realtime_usec);
+        assert_string_equal(a->old_release, b->old_release);
+        assert_string_equal(a->old_version, b->old_version);
+        assert_string_equal(a->old_boot_id, b->old_boot_id);
+        assert_int_equal(a->old_update_number, b->old_update_number);
+        assert_string_equal(a->daemon_version, b->daemon_version);
+        assert_int_equal(a->n_sessions, b->n_sessions);
+        assert_int_equal(a->n_files, b->n_files);
+        for (size_t i = 0; i < a->n_sessions; i++) {
+                const ManifestSession *s = &a->sessions[i], *t = &b->sessions[i];
+
+                assert_string_equal(s->name, t->name);
+                assert_int_equal(s->uid, t->uid);
+                assert_string_equal(s->client, t->client);
+                assert_int_equal(s->direct, t->direct);
+                assert_int_equal(s->n_files, t->n_files);
+                for (size_t j = 0; j < s->n_files; j++) {
+                        assert_int_equal(s->files[j].token, t->files[j].token);
+                        assert_string_equal(s->files[j].kind, t->files[j].kind);
+                }
+        }
+}
+
+static char *read_fixture(const char *path, size_t *ret_size) {
+        char *data;
+
+        assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 20, &data, ret_size), 0);
+        return data;
+}
+
+static void refused(const void *data, size_t size) {
+        Manifest *m = (Manifest *)&size;
+        Refusal why = {};
+
+        /* A copy of its own size, so that a sanitizer sees a read behind its end. */
+        _cleanup_free_ void *exact = malloc(size + !size);
+        assert_non_null(exact);
+        memcpy(exact, data, size);
+        assert_int_equal(manifest_decode(exact, size, &m, &why), reason_errno(REASON_MANIFEST_INVALID));
+        assert_ptr_equal(m, &size);
+        assert_int_equal(why.reason, REASON_MANIFEST_INVALID);
+        assert_true(why.detail[0] != '\0');
+}
+
+/* A header that fits the body. */
+static char *wrap(const char *body, size_t n, size_t *ret_size) {
+        char *buf = calloc(1, 32 + n);
+        uint32_t version = htole32(1), crc = htole32(crc32_ieee(body, n));
+        uint64_t length = htole64(n);
+
+        assert_non_null(buf);
+        memcpy(buf, "LUMANIF\n", 8);
+        memcpy(buf + 8, &version, 4);
+        memcpy(buf + 12, &crc, 4);
+        memcpy(buf + 16, &length, 8);
+        memcpy(buf + 32, body, n);
+        *ret_size = 32 + n;
+        return buf;
+}
+
+static int decode_body(const char *body, Manifest **ret, Refusal *why) {
+        size_t size;
+        _cleanup_free_ char *data = wrap(body, strlen(body), &size);
+
+        return manifest_decode(data, size, ret, why);
+}
+
+static void the_golden_file_is_read(void **state) {
+        _cleanup_manifest_ Manifest *want = golden(), *m = NULL;
+        size_t size;
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+
+        free(want->sessions[2].client);
+        want->sessions[2].client = copy("");
+        assert_int_equal(manifest_decode(data, size, &m, NULL), 0);
+        assert_same(m, want);
+}
+
+static void the_golden_file_is_written(void **state) {
+        _cleanup_manifest_ Manifest *m = golden();
+        _cleanup_free_ void *data = NULL;
+        size_t size, n, n_json;
+        _cleanup_free_ char *file = read_fixture(FIXTURES "v1.bin", &n);
+        _cleanup_free_ char *json = read_fixture(FIXTURES "v1.json", &n_json);
+
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        assert_int_equal(size, n);
+        assert_memory_equal(data, file, n);
+        /* The readable copy ends in a newline. */
+        assert_int_equal(n_json, n - MANIFEST_HEADER_SIZE + 1);
+        assert_memory_equal(json, file + MANIFEST_HEADER_SIZE, n_json - 1);
+}
+
+static void every_prefix_is_refused(void **state) {
+        size_t size;
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+
+        for (size_t n = 0; n < size; n++)
+                refused(data, n);
+        /* And so is more than the whole. */
+        _cleanup_free_ char *more = calloc(1, size + 1);
+        assert_non_null(more);
+        memcpy(more, data, size);
+        refused(more, size + 1);
+}
+
+static void every_flipped_byte_is_refused(void **state) {
+        size_t size;
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+
+        for (size_t i = 0; i < size; i++)
+                for (int bit = 0; bit <= 8; bit++) {
+                        char flip = (char)(bit == 8 ? 0xff : 1 << bit);
+
+                        data[i] ^= flip;
+                        refused(data, size);
+                        data[i] ^= flip;
+                }
+}
+
+/* A torn write that left a valid header: every prefix of the body, checksum mended. */
+static void every_prefix_of_the_body_is_refused(void **state) {
+        size_t size;
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+
+        for (size_t n = 0; n < size - MANIFEST_HEADER_SIZE; n++) {
+                size_t torn_size;
+                _cleanup_free_ char *torn = wrap(data + MANIFEST_HEADER_SIZE, n, &torn_size);
+
+                refused(torn, torn_size);
+        }
+}
+
+static void an_empty_manifest(void **state) {
+        _cleanup_manifest_ Manifest *m = manifest_new(), *back = NULL;
+        _cleanup_free_ void *data = NULL;
+        size_t size;
+
+        assert_int_equal(manifest_encode(m, &data, &size), -EINVAL); /* no update_id */
+        assert_null(data);
+        m->update_id = copy("00000000000000000000000000000000");
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        assert_int_equal(manifest_decode(data, size, &back, NULL), 0);
+        assert_string_equal(back->job_kind, "");
+        assert_string_equal(back->daemon_version, "");
+        assert_int_equal(back->n_sessions, 0);
+}
+
+static void what_cannot_be_written(void **state) {
+        _cleanup_manifest_ Manifest *m = golden();
+        _cleanup_free_ char *long_text = calloc(1, MANIFEST_STRING_MAX + 2);
+        void *data = NULL;
+        size_t size = 0;
+
+        assert_non_null(long_text);
+        memset(long_text, 'l', MANIFEST_STRING_MAX + 1);
+        assert_int_equal(manifest_add_session(m, "vm4", 0, long_text, false), -E2BIG);
+        assert_int_equal(manifest_add_file(m, 7, long_text), -E2BIG);
+        assert_int_equal(manifest_add_file(m, 7, "\xff"), -EINVAL);
+        assert_int_equal(manifest_add_session(m, "", 0, "", false), -EINVAL);
+        assert_int_equal(manifest_add_session(m, ".x", 0, "", false), -EINVAL);
+        assert_int_equal(manifest_add_session(m, "a/b", 0, "", false), -EINVAL);
+        assert_int_equal(manifest_add_session(m, "vm4", 0, "\xc3", false), -EINVAL);
+        assert_int_equal(m->n_sessions, 3);
+        assert_int_equal(m->n_files, 4);
+
+        static const char *const ids[] = { "", "0123", "0123456789abcdef0123456789abcdeg",
+                                           "0123456789abcdef0123456789abcdef0" };
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
+                free(m->update_id);
+                m->update_id = copy(ids[i]);
+                assert_int_equal(manifest_encode(m, &data, &size), -EINVAL);
+        }
+        free(m->update_id);
+        m->update_id = copy("0123456789ABCDEFabcdef0000000000");
+        free(m->old_release);
+        m->old_release = copy(long_text);
+        assert_int_equal(manifest_encode(m, &data, &size), -E2BIG);
+        m->old_release[MANIFEST_STRING_MAX] = '\0';
+        m->old_release[7] = '\xff';
+        assert_int_equal(manifest_encode(m, &data, &size), -EINVAL);
+        assert_null(data);
+        m->old_release[7] = 'l';
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        free(data);
+}
+
+static void duplicates_are_not_written(void **state) {
+        _cleanup_manifest_ Manifest *m = golden(), *n = golden();
+        void *data = NULL;
+        size_t size;
+
+        assert_int_equal(manifest_add_session(m, "vm1", 0, "", false), 0);
+        assert_int_equal(manifest_encode(m, &data, &size), -EEXIST);
+        assert_int_equal(manifest_add_file(n, 5, "memfd"), 0);
+        assert_int_equal(manifest_add_file(n, UINT64_C(1) << 63, "memfd"), 0);
+        assert_int_equal(manifest_encode(n, &data, &size), -EEXIST);
+        assert_null(data);
+        _cleanup_manifest_ Manifest *empty = manifest_new();
+        assert_int_equal(manifest_add_file(empty, 1, "memfd"), -EINVAL); /* no session yet */
+}
+
+#define JOB "\"job\":{\"number\":1,\"kind\":\"update\",\"next\":2,\"uid\":0,\"started\":3}"
+#define ID "\"update_id\":\"0123456789abcdef0123456789abcdef\""
+#define OLD "\"old\":{\"release\":\"r\",\"version\":\"v\",\"boot_id\":\"b\",\"update_number\":4}"
+#define HEAD "\"requires\":[]," JOB "," ID "," OLD ",\"daemon\":\"d\""
+#define SESSION(name, files) "{\"name\":\"" name "\",\"uid\":0,\"client\":\"\",\"direct\":false,\"files\":[" files "]}"
+#define BODY(sessions) "{" HEAD ",\"sessions\":[" sessions "]}"
+
+static void what_later_versions_may_add(void **state) {
+        static const char *const bodies[] = {
+                BODY(""),
+                " \n" BODY(SESSION("a", "[1,\"x\"]")) "\n ",
+                "{\"zzz\":{\"deep\":[[[[1]]]]}," HEAD ",\"sessions\":[]}",
+                BODY("{\"new\":null,\"name\":\"a\",\"uid\":0,\"client\":\"\",\"direct\":true,\"files\":[[1,\"x\",{},2."
+                     "5]]}"),
+                BODY(SESSION("a", "[18446744073709551615,\"x\"],[0,\"x\"]")),
+                BODY(SESSION("a", "[1,\"x\"]") "," SESSION("b", "[1,\"x\"]")),
+                BODY(SESSION("systemd", "")),
+                BODY(SESSION("a", "[1,\"{[,\\\"{[,\"]")),
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(bodies); i++) {
+                _cleanup_manifest_ Manifest *m = NULL;
+                Refusal why = {};
+
+                if (decode_body(bodies[i], &m, &why) < 0)
+                        fail_msg("%s: %s", bodies[i], why.detail);
+        }
+}
+
+static void hostile_bodies(void **state) {
+        static const struct {
+                const char *body, *detail; /* how the detail begins */
+        } cases[] = {
+                { "", "body: it ends too early" },
+                { "null", "body: " },
+                { "[]", "body: is array, not object" },
+                { "7", "body: " },
+                { "{}", "requires: is missing" },
+                { "{\"requires\":{}}", "requires: is object, not array" },
+                { "{\"requires\":[\"time-travel\"]}",
+                  "requires: it needs a newer liveupdated: unknown feature \"time-travel\"" },
+                { "{\"requires\":[7]}", "requires: is int, not string" },
+                { "{\"requires\":[]}", "job: is missing" },
+                { "{\"requires\":[],\"job\":7}", "job: is int, not object" },
+                { "{\"requires\":[],\"job\":{}}", "job.number: is missing" },
+                { "{\"requires\":[],\"job\":{\"number\":\"1\"}}", "job.number: is string, not int" },
+                { "{\"requires\":[],\"job\":{\"number\":-1}}", "job.number: is negative" },
+                { "{\"requires\":[],\"job\":{\"number\":-9223372036854775809}}", "" },
+                { "{\"requires\":[],\"job\":{\"number\":18446744073709551616}}",
+                  "body: the number at byte 33 is too large" },
+                { "{\"requires\":[],\"job\":{\"number\":99999999999999999999}}", "body: the number at byte 33" },
+                { "{\"requires\":[],\"job\":{\"number\":000000000000000000001}}", "body: the number at byte 33" },
+                { "{\"requires\":[],\"job\":{\"number\":01}}", "" },
+                { "{\"requires\":[],\"job\":{\"number\":1.0}}", "job.number: is double, not int" },
+                { "{\"requires\":[],\"job\":{\"number\":1e3}}", "job.number: is double, not int" },
+                { "{\"requires\":[],\"job\":{\"number\":NaN}}", "" },
+                { "{\"requires\":[],\"job\":{\"number\":Infinity}}", "" },
+                { "{\"requires\":[],\"job\":{\"number\":true}}", "job.number: is boolean, not int" },
+                { "{\"requires\":[],\"job\":{\"number\":null}}", "job.number: is null, not int" },
+                { "{\"requires\":[],\"job\":{\"number\":1,\"kind\":\"a\\u0000b\"}}", "job.kind: contains a NUL" },
+                { "{\"requires\":[],\"job\":{\"number\":1,\"kind\":\"k\",\"next\":2,\"uid\":4294967296}}",
+                  "job.uid: is out of range" },
+                { "{\"requires\":[]," JOB ",\"update_id\":\"0123456789abcdef0123456789abcdeg\"," OLD
+                  ",\"daemon\":\"d\",\"sessions\":[]}",
+                  "update_id: is not 32 hex digits" },
+                { "{\"requires\":[]," JOB ",\"update_id\":\"\"," OLD ",\"daemon\":\"d\",\"sessions\":[]}",
+                  "update_id: is not 32 hex digits" },
+                { "{" HEAD "}", "sessions: is missing" },
+                { BODY("7"), "sessions[0].: is int, not object" },
+                { BODY("null"), "sessions[0].: is null, not object" },
+                { BODY("{}"), "sessions[0].name: is missing" },
+                { BODY(SESSION("", "")), "sessions[0].name: is not a session name" },
+                { BODY(SESSION(".a", "")), "sessions[0].name: is not a session name" },
+                { BODY(SESSION("../a", "")), "sessions[0].name: is not a session name" },
+                { BODY(SESSION("a b", "")), "sessions[0].name: is not a session name" },
+                { BODY(SESSION("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "")),
+                  "sessions[0].name: is not a session name" },
+                { BODY(SESSION("a", "") "," SESSION("b", "") "," SESSION("a", "")),
+                  "sessions: the name a is there twice" },
+                { BODY("{\"name\":\"a\",\"uid\":0,\"client\":\"\",\"direct\":0,\"files\":[]}"),
+                  "sessions[0].direct: is int, not boolean" },
+                { BODY("{\"name\":\"a\",\"uid\":-1,\"client\":\"\",\"direct\":true,\"files\":[]}"),
+                  "sessions[0].uid: is negative" },
+                { BODY(SESSION("a", "7")), "sessions[0].files[0].: is int, not array" },
+                { BODY(SESSION("a", "[]")), "sessions[0].files[0].: has no token and kind" },
+                { BODY(SESSION("a", "[1]")), "sessions[0].files[0].: has no token and kind" },
+                { BODY(SESSION("a", "[1,2]")), "sessions[0].files[0].kind: is int, not string" },
+                { BODY(SESSION("a", "[\"1\",\"x\"]")), "sessions[0].files[0].token: is string, not int" },
+                { BODY(SESSION("a", "[1,\"x\"],[-1,\"x\"]")), "sessions[0].files[1].token: is negative" },
+                { BODY(SESSION("a", "[1,\"x\"],[2,\"x\"],[1,\"y\"]")), "sessions[0].files: token 1 is there twice" },
+                { BODY("") "x", "body: " },
+                { BODY("") BODY(""), "body: " },
+                { BODY(SESSION("a", "") ","), "body: " },
+                { "{'requires':[]}", "body: " },
+                { "/* */" BODY(""), "body: " },
+                { "{\"requires\":[],\"x\":[[[[[[[[[[[]]]]]]]]]]]}", "body: " },
+                { "{\"requires\":[],\"x\":\"\xff\"}", "body: " },
+                { "{\"requires\":[],\"x\":\"\xc0\xaf\"}", "" },
+                { "{\"requires\":[\"\xed\xa0\x80\"]}", "" },
+                { "{\"requires\":[\"a\nb\"]}", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Manifest *m = NULL;
+                Refusal why = {};
+
+                if (decode_body(cases[i].body, &m, &why) >= 0)
+                        fail_msg("accepted: %s", cases[i].body);
+                assert_null(m);
+                assert_int_equal(why.reason, REASON_MANIFEST_INVALID);
+                if (strncmp(why.detail, cases[i].detail, strlen(cases[i].detail)) != 0)
+                        fail_msg("%s: \"%s\", not \"%s\"", cases[i].body, why.detail, cases[i].detail);
+        }
+}
+
+static void hostile_headers(void **state) {
+        static const struct {
+                size_t offset, n;
+                unsigned char bytes[8];
+                const char *detail;
+        } cases[] = {
+                { 0, 1, { 'l' }, "header: this is not a manifest" },
+                { 8, 4, { 2 }, "header: version 2 is unknown, only 1 is known" },
+                { 12, 4, { 1, 2, 3, 4 }, "header: the checksum does not match" },
+                { 16, 8, { 1 }, "header: the body has " },
+                { 16, 8, { 255, 255, 255, 255, 255, 255, 255, 255 }, "header: the body has " },
+                { 24, 8, { 0, 0, 0, 0, 0, 0, 0, 1 }, "header: the reserved field is not zero" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                size_t size;
+                _cleanup_free_ char *data = wrap(BODY(""), strlen(BODY("")), &size);
+                Manifest *m = NULL;
+                Refusal why = {};
+
+                memcpy(data + cases[i].offset, cases[i].bytes, cases[i].n);
+                assert_true(manifest_decode(data, size, &m, &why) < 0);
+                assert_non_null(strstr(why.detail, cases[i].detail));
+        }
+        _cleanup_free_ char *huge = calloc(1, MANIFEST_SIZE_MAX + 1);
+        assert_non_null(huge);
+        refused(huge, MANIFEST_SIZE_MAX + 1);
+}
+
+/* Bodies that cost little to write and would cost much as a tree. */
+static void amplification(void **state) {
+        static const char *const units[] = { "[],", "{},", "1,", "[[[" };
+        enum { SIZE = 24 * 1024 * 1024 };
+        _cleanup_free_ char *body = malloc(SIZE);
+
+        assert_non_null(body);
+        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+                size_t n = strlen(units[i]), at = 0, size;
+
+                body[at++] = '[';
+                for (; at + n <= SIZE; at += n)
+                        memcpy(body + at, units[i], n);
+                _cleanup_free_ char *data = wrap(body, at, &size);
+                Manifest *m = NULL;
+                Refusal why = {};
+                assert_true(manifest_decode(data, size, &m, &why) < 0);
+                assert_string_equal(why.detail, "body: too many elements");
+        }
+}
+
+static void a_large_one(void **state) {
+        enum { SESSIONS = 1000, FILES = 100 };
+        _cleanup_manifest_ Manifest *m = golden(), *back = NULL;
+        _cleanup_free_ void *data = NULL;
+        size_t size;
+
+        for (int i = 0; i < SESSIONS; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "session-%d", SESSIONS - i);
+                assert_int_equal(manifest_add_session(m, name, 0, "client", false), 0);
+                for (uint64_t j = 0; j < FILES; j++)
+                        assert_int_equal(manifest_add_file(m, j * UINT64_C(0x9E3779B97F4A7C15), "memfd"), 0);
+        }
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        assert_int_equal(manifest_decode(data, size, &back, NULL), 0);
+        assert_int_equal(back->n_files, SESSIONS * FILES + 4);
+        free(m->sessions[2].client);
+        m->sessions[2].client = copy("");
+        assert_same(m, back);
+        /* What was decoded can be added to. */
+        assert_int_equal(manifest_add_file(back, 1, "memfd"), 0);
+        assert_int_equal(manifest_add_session(back, "more", 0, "", false), 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_golden_file_is_read),
+                cmocka_unit_test(the_golden_file_is_written),
+                cmocka_unit_test(every_prefix_is_refused),
+                cmocka_unit_test(every_flipped_byte_is_refused),
+                cmocka_unit_test(every_prefix_of_the_body_is_refused),
+                cmocka_unit_test(an_empty_manifest),
+                cmocka_unit_test(what_cannot_be_written),
+                cmocka_unit_test(duplicates_are_not_written),
+                cmocka_unit_test(what_later_versions_may_add),
+                cmocka_unit_test(hostile_bodies),
+                cmocka_unit_test(hostile_headers),
+                cmocka_unit_test(amplification),
+                cmocka_unit_test(a_large_one),
+        };
+
+        return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
+}

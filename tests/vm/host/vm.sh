@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2054
+#
+# One VM, from its directory to its verdict. The directory DIR holds
+#   shared/     the guest's /run/luvm/shared, writable: config, images, logs, artefacts
+#   console.log tap.log out.log qemu.log command
+# Options of the whole run come in upper-case variables that the run script sets.
+
+# A case's declarations, with their defaults. One source of truth: the case file.
+read_case() {
+        local file=$VM_DIR/cases/$1.sh
+        PLAN='' STAGES=1 MEMORY=1024 CPUS=1 APPEND='' DEADLINE=60 DEVICES=() CONSOLE_ALLOW=()
+        # shellcheck disable=SC1090
+        . "$file"
+        [[ $PLAN =~ ^[1-9][0-9]*$ && $STAGES =~ ^[1-9][0-9]*$ && $DEADLINE =~ ^[1-9][0-9]*$ ]] ||
+                die "$file: PLAN, STAGES and DEADLINE are numbers from 1"
+        ((${#CONSOLE_ALLOW[@]} % 2 == 0)) || die "$file: CONSOLE_ALLOW is pairs of a pattern and a reason"
+        for ((i = 1; i <= STAGES; i++)); do
+                declare -F "stage$i" >/dev/null || die "$file: there is no function stage$i"
+        done
+}
+
+# Directories the guest must see at the same path though it has a tmpfs over /tmp,
+# /var/tmp and /run: each becomes a share of its own. Prints "TAG PATH" lines.
+hidden_shares() {
+        local dir n=0
+        for dir in "$TOP" "$BUILD" "${KERNEL_DIRS[@]}" ${SCRIPT:+"${SCRIPT%/*}"}; do
+                case $dir in
+                /run/luvm/*) ;;
+                /tmp/* | /var/tmp/* | /run/* | /dev/shm/*) echo "luvm$((n++)) $dir" ;;
+                esac
+        done | awk '!seen[$2]++'
+}
+
+# fill_shared DIR NAME MODE STAGES: all that the guest reads.
+fill_shared() {
+        local shared=$1/shared dir
+        mkdir -p "$shared/boot" "$shared/modules"
+        cp --reflink=auto -- "$KERNEL_A" "$shared/kernel-a"
+        cp --reflink=auto -- "$KERNEL_B" "$shared/kernel-b"
+        cp --reflink=auto -- "$INITRAMFS" "$shared/initramfs"
+        ln -s /run/luvm/shared/kernel-a "$shared/boot/vmlinuz-$RELEASE_A"
+        [[ $RELEASE_B == "$RELEASE_A" ]] || ln -s /run/luvm/shared/kernel-b "$shared/boot/vmlinuz-$RELEASE_B"
+        for dir in ${MODULES[@]+"${MODULES[@]}"}; do
+                ln -sfn "$dir" "$shared/modules/${dir##*/}"
+        done
+        hidden_shares >"$shared/mounts"
+        cat >"$shared/config" <<-END
+	LUVM_TOP='$TOP'
+	LUVM_BUILD='$BUILD'
+	LUVM_CASE='$2'
+	LUVM_MODE='$3'
+	LUVM_STAGES='$4'
+	LUVM_SCRIPT='$SCRIPT'
+	LUVM_SCALE='$SCALE'
+	LUVM_JUMP_DEADLINE='${LUVM_JUMP_DEADLINE:-20}'
+	LUVM_NEXT_FIXED='$NEXT_FIXED'
+	LUVM_ACCEL='$ACCEL'
+	LUVM_TERM='${TERM:-linux}'
+	END
+}
+
+# qemu_arguments DIR NAME: into the array QEMU_ARGS. An IOMMU must come before the
+# devices behind it, all else that was asked for after ours.
+qemu_arguments() {
+        local dir=$1 tag path device early=() late=()
+        for device in ${DEVICES[@]+"${DEVICES[@]}"} ${EXTRA_DEVICES[@]+"${EXTRA_DEVICES[@]}"}; do
+                case $device in
+                *-iommu*) early+=(-device "$device") ;;
+                *) late+=(-device "$device") ;;
+                esac
+        done
+        accelerator_arguments "$ACCEL"
+        QEMU_ARGS=("${ACCEL_ARGS[@]}" -m "${MEMORY_OPTION:-$MEMORY}" -smp "$CPUS" -nodefaults -display none -no-reboot
+                ${early[@]+"${early[@]}"}
+                -kernel "$KERNEL_A" -initrd "$INITRAMFS"
+                -append "console=ttyS0 panic=-1 mitigations=off kho=on liveupdate=on luvm.case=$2 luvm.stage=1${APPEND:+ $APPEND}${APPEND_OPTION:+ $APPEND_OPTION}"
+                -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
+                -device virtio-9p-pci,fsdev=root,mount_tag=root
+                -fsdev "local,id=shared,path=$dir/shared,security_model=none"
+                -device virtio-9p-pci,fsdev=shared,mount_tag=shared)
+        while read -r tag path; do
+                QEMU_ARGS+=(-fsdev "local,id=$tag,path=$path,security_model=none,readonly=on,multidevs=remap"
+                        -device "virtio-9p-pci,fsdev=$tag,mount_tag=$tag")
+        done <"$dir/shared/mounts"
+        QEMU_ARGS+=(-device virtio-rng-pci
+                -device virtio-serial-pci
+                -chardev "file,id=tap,path=$dir/tap.log" -device virtserialport,chardev=tap,name=luvm.tap
+                ${late[@]+"${late[@]}"})
+}
+
+# boot DIR SECONDS: runs QEMU to its end or the deadline; its exit status.
+boot() {
+        local dir=$1 rc=0
+        printf '%q ' "$QEMU" "${QEMU_ARGS[@]}" >"$dir/command"
+        : >"$dir/tap.log"
+        : >"$dir/console.log"
+        timeout --kill-after=5 "$2" "$QEMU" "${QEMU_ARGS[@]}" -serial "file:$dir/console.log" </dev/null >"$dir/qemu.log" 2>&1 || rc=$?
+        return "$rc"
+}
+
+# verdict DIR NAME RC SECONDS: prints the case's points and one for the whole of it.
+# Fails when the case did.
+verdict() {
+        local dir=$1 name=$2 rc=$3 seconds=$4 text problem splats
+        text=$(judge_port "$dir/tap.log" "$name" "$PLAN" "$STAGES")
+        problem=${text##*$'\n'}
+        text=${text%"$problem"}
+        problem=${problem#problem:}
+        printf '%s' "$text"
+        splats=$(judge_console "$dir/console.log" ${CONSOLE_ALLOW[@]+"${CONSOLE_ALLOW[@]}"})
+        if ((rc == 124 || rc == 137)); then
+                problem="it was still running at its deadline of $seconds s and was killed"
+        elif ((rc != 0)); then
+                problem="QEMU ended with status $rc"
+        elif [[ -n $splats ]]; then
+                problem="the kernel complained${problem:+; $problem}"
+        fi
+        if [[ -z $problem ]]; then
+                echo "ok - $name: ended well"
+                return
+        fi
+        echo "not ok - $name: ended well"
+        echo "# $name: $problem"
+        sed 's/^/#   qemu: /' "$dir/qemu.log"
+        if [[ -n $splats ]]; then
+                excerpt "$dir/console.log"
+        else
+                echo "# $name: the end of its console:"
+                console_tail "$dir/console.log"
+        fi
+        if [[ -s $dir/shared/daemon.log ]]; then
+                echo "# $name: the end of the daemon's log:"
+                tail -n 15 "$dir/shared/daemon.log" | sed 's/^/#   /'
+        fi
+        echo "# $name: all of it is in $dir"
+        return 1
+}

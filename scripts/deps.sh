@@ -37,7 +37,10 @@ vm_packages() {
 # name; clang does not pull it in without recommendations.
 clang_packages() {
         local version
-        version=$(apt-cache depends --important clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p')
+        # shellcheck disable=SC2016 # dpkg-query expands it
+        version=$({
+                dpkg-query -W -f 'Depends: ${Depends}\n' clang || apt-cache depends --important clang
+        } 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p')
         echo clang ${version:+"libclang-rt-$version-dev"}
 }
 
@@ -45,16 +48,12 @@ clang_packages() {
 lint_packages() {
         clang_packages
         echo shellcheck
-        if available clang-format-14; then echo clang-format-14; else echo clang-format; fi
+        if command -v clang-format-14 >/dev/null || available clang-format-14; then echo clang-format-14; else echo clang-format; fi
 }
 
 fail() {
         printf 'deps.sh: %s\n' "$*" >&2
         exit 1
-}
-
-installed() {
-        [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
 available() {
@@ -90,36 +89,49 @@ group() {
         lint) lint_packages ;;
         fuzz) build_packages; clang_packages ;;
         all) vm_packages; lint_packages ;;
-        *) fail "unknown group '$1' (build, vm, lint, fuzz or all)" ;;
         esac
 }
 
-# missing GROUP...: one package a line.
-missing() {
+# find_missing GROUP...: into the array MISSING.
+find_missing() {
         local name
-        for name in "$@"; do group "$name"; done | tr ' ' '\n' | sort -u |
-                while read -r name; do installed "$name" || echo "$name"; done
+        # shellcheck disable=SC2016,SC2094 # dpkg-query expands them; the file is only read
+        mapfile -t MISSING < <(
+                for name in "$@"; do group "$name"; done | tr ' ' '\n' | sort -u >"$work/wanted"
+                xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' <"$work/wanted" 2>/dev/null |
+                        sed -n 's/ installed$//p' | sort -u | comm -13 - "$work/wanted"
+        )
+}
+
+# Whether apt's lists know all of them; they may be missing (a fresh container), or older
+# than a name.
+known() {
+        local name
+        for name; do available "$name" || return 1; done
+}
+
+install() {
+        echo "deps.sh: installing with apt: $*" >&2
+        apt install --no-install-recommends "$@" >&2
 }
 
 main() {
-        local wanted=("${@:-build}") packages name unknown=()
-        for name in "${wanted[@]}"; do group "$name" >/dev/null; done
-        mapfile -t packages < <(missing "${wanted[@]}")
-        ((${#packages[@]})) || return 0
-
-        # Lists may be missing (a fresh container) or too old to have the names.
-        available gcc && available meson || update
-        mapfile -t packages < <(missing "${wanted[@]}")
-        for name in "${packages[@]}"; do available "$name" || unknown+=("$name"); done
-        ((${#unknown[@]} == 0)) || update
-        mapfile -t packages < <(missing "${wanted[@]}")
-
-        echo "deps.sh: installing with apt: ${packages[*]}" >&2
-        apt install --no-install-recommends "${packages[@]}" >&2 && return
+        local name
+        (($#)) || set -- build
+        for name in "$@"; do
+                [[ $name =~ ^(build|vm|lint|fuzz|all)$ ]] || fail "unknown group '$name' (build, vm, lint, fuzz or all)"
+        done
+        find_missing "$@"
+        ((${#MISSING[@]})) || return 0
+        if ! known "${MISSING[@]}" clang; then
+                update
+                find_missing "$@"
+        fi
+        install "${MISSING[@]}" && return
         # The archive may have moved on since the lists were fetched.
         ((!UPDATED)) || fail "apt-get could not install them"
         update
-        apt install --no-install-recommends "${packages[@]}" >&2 || fail "apt-get could not install them"
+        install "${MISSING[@]}" || fail "apt-get could not install them"
 }
 
 case ${1-} in
@@ -127,6 +139,9 @@ case ${1-} in
 esac
 # shellcheck disable=SC1091
 system=$(. /etc/os-release 2>/dev/null && echo " ${ID-} ${ID_LIKE-} ") || system=
-[[ $system == *' debian '* ]] && command -v apt-get dpkg-query >/dev/null ||
+if [[ $system != *' debian '* ]] || ! command -v apt-get >/dev/null; then
         fail "this is not Debian; install by hand what the packages in $0 hold"
+fi
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
 main "$@"

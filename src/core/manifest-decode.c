@@ -295,6 +295,10 @@ static int prescan(const Decoder *d, const char *body, size_t size) {
                         if (!fraction && !integer_fits(body + i, n))
                                 return bad(d, "body", "the number at byte %zu is too large", i);
                         i += n - 1;
+                } else if (!strchr(" \t\r\n{}[],:.+-eEtrufalsn", c)) {
+                        /* Some json-c take 'x' for a string and comments for space even
+                         * when told to be strict; what they hide would not be counted. */
+                        return bad(d, "body", "unexpected character at byte %zu", i);
                 } else {
                         objects += c == '{';
                         arrays += c == '[';

@@ -216,10 +216,11 @@ static int run(App *a) {
         r = bus_setup(&a->bus, a->event, a->connection);
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");
-        r = manager_new(&a->ports, &a->config, &bus_manager_events, &a->bus, a->stored, a->n_stored, &a->manager);
+        r = manager_new(&a->ports, &a->config, a->stored, a->n_stored, &a->manager);
         if (r < 0)
                 return r;
         a->bus.manager = a->manager;
+        manager_watch(a->manager, &bus_manager_events, &a->bus);
         r = bus_request_name(&a->bus);
         if (r < 0)
                 return log_errno(r, "Taking the bus name");

@@ -337,8 +337,12 @@ void manager_dispatch(Manager *m) {
         EMIT(m, rearm);
 }
 
-int manager_new(const Ports *ports, const Config *config, const ManagerEvents *events, void *userdata,
-                StoredFd *stored, size_t n_stored, Manager **ret) {
+void manager_watch(Manager *m, const ManagerEvents *events, void *userdata) {
+        m->events = events;
+        m->userdata = userdata;
+}
+
+int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size_t n_stored, Manager **ret) {
         Manager *m = calloc(1, sizeof(*m));
 
         if (!m) {
@@ -349,8 +353,6 @@ int manager_new(const Ports *ports, const Config *config, const ManagerEvents *e
         *m = (Manager){
                 .ports = ports,
                 .config = config,
-                .events = events,
-                .userdata = userdata,
                 .update = { .own_session = -1, .page_fd = -1 },
                 .jobs = { .next = 1 },
         };

@@ -117,8 +117,9 @@ typedef struct StoredFd {
         int fd;
 } StoredFd;
 
-int manager_new(const Ports *ports, const Config *config, const ManagerEvents *events, void *userdata,
-                StoredFd *stored, size_t n_stored, Manager **ret);
+int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size_t n_stored, Manager **ret);
+/* Who is told from now on; nothing of the start-up is told. */
+void manager_watch(Manager *m, const ManagerEvents *events, void *userdata);
 /* Closes what it holds: outgoing sessions with it, which cancels. */
 Manager *manager_free(Manager *m);
 

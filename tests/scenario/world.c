@@ -168,9 +168,11 @@ static int try_boot(World *w) {
         };
         assert_int_equal(worker_new_inline(&w->ports.luo_lane), 0);
         assert_int_equal(worker_new_inline(&w->ports.image_lane), 0);
-        int r = manager_new(&w->ports, &w->config, &events, w, stored, n, &w->manager);
+        int r = manager_new(&w->ports, &w->config, stored, n, &w->manager);
         if (r < 0)
                 world_crash(w);
+        else
+                manager_watch(w->manager, &events, w);
         return r;
 }
 
@@ -186,7 +188,7 @@ void world_crash(World *w) {
         w->ports.run_fd = fd_close(w->ports.run_fd);
         w->ports.store = NULL;
         if (w->manager)
-                w->manager->events = NULL;
+                manager_watch(w->manager, NULL, NULL);
         luo_fake_fail(w->luo, 0, 0);
         worker_free(w->ports.luo_lane);
         worker_free(w->ports.image_lane);

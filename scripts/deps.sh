@@ -39,7 +39,7 @@ clang_packages() {
         local version
         # shellcheck disable=SC2016 # dpkg-query expands it
         version=$({
-                dpkg-query -W -f 'Depends: ${Depends}\n' clang || apt-cache depends --important clang
+                dpkg-query -W -f 'Depends: ${Depends}\n' clang || apt-cache depends --important clang || :
         } 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p')
         echo clang ${version:+"libclang-rt-$version-dev"}
 }
@@ -95,12 +95,13 @@ group() {
 # find_missing GROUP...: into the array MISSING.
 find_missing() {
         local name
-        # shellcheck disable=SC2016,SC2094 # dpkg-query expands them; the file is only read
-        mapfile -t MISSING < <(
-                for name in "$@"; do group "$name"; done | tr ' ' '\n' | sort -u >"$work/wanted"
-                xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' <"$work/wanted" 2>/dev/null |
-                        sed -n 's/ installed$//p' | sort -u | comm -13 - "$work/wanted"
-        )
+        for name in "$@"; do group "$name"; done | tr ' ' '\n' | sort -u >"$work/wanted"
+        # Fails, and says so, for each package that dpkg has never seen.
+        # shellcheck disable=SC2016 # dpkg-query expands them
+        { xargs dpkg-query -W -f '${Package} ${db:Status-Status}\n' <"$work/wanted" 2>/dev/null || :; } |
+                sed -n 's/ installed$//p' | sort -u >"$work/installed"
+        comm -23 "$work/wanted" "$work/installed" >"$work/missing"
+        mapfile -t MISSING <"$work/missing"
 }
 
 # Whether apt's lists know all of them; they may be missing (a fresh container), or older

@@ -85,8 +85,7 @@ static void tell(const Wait *w, const char *what) {
         if (!w->request->progress || !*what)
                 return;
         utf8_copy(clean, sizeof(clean), what);
-        (void)fprintf(stderr, "Job %llu (%s): %s\n", (unsigned long long)w->outcome->number, w->request->kind,
-                      clean);
+        (void)fprintf(stderr, "Job %llu (%s): %s\n", (unsigned long long)w->outcome->number, w->request->kind, clean);
 }
 
 static int wait_lost(Wait *w) {
@@ -106,9 +105,7 @@ static int wait_lost(Wait *w) {
 }
 
 static int end_from_result(const char *result) {
-        return streq(result, "done")        ? JOB_END_DONE
-                : streq(result, "cancelled") ? JOB_END_CANCELLED
-                                             : JOB_END_FAILED;
+        return streq(result, "done") ? JOB_END_DONE : streq(result, "cancelled") ? JOB_END_CANCELLED : JOB_END_FAILED;
 }
 
 static int job_ended(Wait *w, const char *result, const char *code, const char *sentence) {
@@ -364,8 +361,9 @@ static int send_and_wait(Wait *w) {
 static int check_descriptors(const Wait *w) {
         if (!w->request->is_load || sd_bus_can_send(w->bus->bus, SD_BUS_TYPE_UNIX_FD) > 0)
                 return 0;
-        return failure_set(w->failure, -EOPNOTSUPP, EXIT_CTL_FAILED, "no-descriptors",
-                           "Files cannot be passed over this connection. Run 'liveupdatectl load' on the host itself.");
+        return failure_set(
+                w->failure, -EOPNOTSUPP, EXIT_CTL_FAILED, "no-descriptors",
+                "Files cannot be passed over this connection. Run 'liveupdatectl load' on the host itself.");
 }
 
 int bus_run_job(Bus *bus, const JobRequest *request, JobOutcome *ret, Failure *failure) {

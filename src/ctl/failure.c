@@ -15,10 +15,14 @@
 
 /* Names that mean "nobody answered" and "you may not". A trailing dot: a prefix. */
 static const char *const unreachable_errors[] = {
-        "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",
-        "org.freedesktop.DBus.Error.NoReply",        "org.freedesktop.DBus.Error.Timeout",
-        "org.freedesktop.DBus.Error.TimedOut",       "org.freedesktop.DBus.Error.Disconnected",
-        "org.freedesktop.DBus.Error.NoServer",       "org.freedesktop.DBus.Error.Spawn.",
+        "org.freedesktop.DBus.Error.ServiceUnknown",
+        "org.freedesktop.DBus.Error.NameHasNoOwner",
+        "org.freedesktop.DBus.Error.NoReply",
+        "org.freedesktop.DBus.Error.Timeout",
+        "org.freedesktop.DBus.Error.TimedOut",
+        "org.freedesktop.DBus.Error.Disconnected",
+        "org.freedesktop.DBus.Error.NoServer",
+        "org.freedesktop.DBus.Error.Spawn.",
         "org.freedesktop.systemd1.",
 };
 static const char *const denied_errors[] = {
@@ -140,9 +144,9 @@ void failure_from_job(Failure *f, uint64_t number, const char *kind, const char 
         bool cancelled = streq(result, "cancelled");
 
         failure_set(f, 0, cancelled ? EXIT_CTL_CANCELLED : EXIT_CTL_FAILED,
-                    !str_empty(code)     ? code
-                            : cancelled ? "cancelled"
-                                        : "system",
+                    !str_empty(code) ? code
+                    : cancelled      ? "cancelled"
+                                     : "system",
                     "%s", str_empty(sentence) ? "The daemon gave no reason; see its journal." : sentence);
         utf8_copy(f->subject, sizeof(f->subject), subject ?: "");
         (void)snprintf(f->context, sizeof(f->context), "Job %llu (%.40s) %s", (unsigned long long)number, kind,

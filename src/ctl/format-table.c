@@ -91,8 +91,9 @@ int format_jobs(const JobSummaryList *jobs, const Style *style, char **ret) {
 }
 
 int format_sessions(const SessionList *sessions, const Style *style, char **ret) {
-        static const Column columns[] = { { "SESSION" }, { "DIRECTION" }, { "STATE" }, { "UID", true },
-                                          { "FILES", true } };
+        static const Column columns[] = {
+                { "SESSION" }, { "DIRECTION" }, { "STATE" }, { "UID", true }, { "FILES", true }
+        };
         _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
 
         int r = table_new(columns, ELEMENTSOF(columns), style, &t);
@@ -121,8 +122,9 @@ static int timeline_row(struct libscols_table *t, const JobInfo *job, size_t i, 
 }
 
 static int timeline_table(const JobInfo *job, const Style *style, FILE *f) {
-        static const Column columns[] = { { "STEP" }, { "AT (ms)", true }, { "TOOK (ms)", true },
-                                          { "ERROR (ms)", true } };
+        static const Column columns[] = {
+                { "STEP" }, { "AT (ms)", true }, { "TOOK (ms)", true }, { "ERROR (ms)", true }
+        };
         _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
         _cleanup_free_ char *body = NULL;
         bool errors = false;

@@ -150,6 +150,17 @@ static void blackout_text(const JobInfo *j, const Style *style, char *buf, size_
         (void)snprintf(buf, size, "%s ms (%s %s ms)", ms, plus_minus(style), error);
 }
 
+/* " (CODE) SENTENCE", or nothing. */
+static void put_reason(FILE *f, const char *code, const char *sentence) {
+        char text[VALUE_SIZE], clean[VALUE_SIZE];
+
+        if (!*code)
+                return;
+        (void)snprintf(text, sizeof(text), " (%s) %s", code, sentence);
+        utf8_copy(clean, sizeof(clean), text);
+        (void)fputs(clean, f);
+}
+
 static void put_result(FILE *f, const JobInfo *j, const Style *style) {
         char blackout[128] = "";
 
@@ -160,10 +171,9 @@ static void put_result(FILE *f, const JobInfo *j, const Style *style) {
         put_word(f, style, j->state);
         if (j->blackout_usec > 0)
                 blackout_text(j, style, blackout, sizeof(blackout));
-        char clean[VALUE_SIZE];
-        utf8_copy(clean, sizeof(clean), j->sentence);
-        (void)fprintf(f, "%s%s%s%s%s%s\n", *blackout ? ", blackout " : "", blackout, *j->code ? " (" : "", j->code,
-                      *j->code ? ") " : "", clean);
+        (void)fprintf(f, "%s%s", *blackout ? ", blackout " : "", blackout);
+        put_reason(f, j->code, j->sentence);
+        (void)fputc('\n', f);
 }
 
 int text_finish(FILE **f, char **text, int r, char **ret) {
@@ -261,8 +271,6 @@ int format_job(const JobInfo *job, const Style *style, char **ret) {
 }
 
 static void put_event(FILE *f, const Event *e, const Style *style) {
-        char clean[VALUE_SIZE];
-
         switch (e->kind) {
         case EVENT_STATE:
                 (void)fputs("state ", f);
@@ -280,9 +288,7 @@ static void put_event(FILE *f, const Event *e, const Style *style) {
         case EVENT_JOB_REMOVED:
                 (void)fprintf(f, "job %llu ", (unsigned long long)e->number);
                 put_word(f, style, e->result);
-                utf8_copy(clean, sizeof(clean), e->sentence);
-                if (*e->code)
-                        (void)fprintf(f, " (%s) %s", e->code, clean);
+                put_reason(f, e->code, e->sentence);
                 break;
         case EVENT_OWNER:
                 (void)fputs(e->running ? "liveupdated came" : "liveupdated went", f);

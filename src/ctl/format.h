@@ -15,10 +15,10 @@ typedef struct Style {
 
 typedef struct StatusView {
         const ManagerInfo *manager;
-        const JobInfo *running; /* NULL: none */
-        const JobInfo *last;    /* last one that ended; NULL: none */
+        const JobInfo *running;      /* NULL: none */
+        const JobInfo *last;         /* last one that ended; NULL: none */
         const SessionList *sessions; /* NULL: not known, as for users who may not list them */
-        uint64_t now_usec;      /* CLOCK_MONOTONIC of the daemon's host; 0: not known */
+        uint64_t now_usec;           /* CLOCK_MONOTONIC of the daemon's host; 0: not known */
 } StatusView;
 
 /* NO_COLOR: see no-color.org; both may be NULL. */

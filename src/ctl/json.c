@@ -266,8 +266,8 @@ json_object *json_sessions(const SessionList *sessions) {
 
 json_object *json_event(const Event *e) {
         static const char *const names[] = {
-                [EVENT_STATE] = "state",          [EVENT_STATE_CHANGED] = "state-changed",
-                [EVENT_JOB_NEW] = "job-new",      [EVENT_JOB_REMOVED] = "job-removed",
+                [EVENT_STATE] = "state",     [EVENT_STATE_CHANGED] = "state-changed",
+                [EVENT_JOB_NEW] = "job-new", [EVENT_JOB_REMOVED] = "job-removed",
                 [EVENT_OWNER] = "daemon",
         };
         Object o = object_new();
@@ -328,7 +328,10 @@ json_object *json_version(void) {
 }
 
 int json_mode_from_string(const char *s) {
-        return streq(s, "off") ? JSON_OFF : streq(s, "short") ? JSON_SHORT : streq(s, "pretty") ? JSON_PRETTY : -EINVAL;
+        return streq(s, "off")      ? JSON_OFF
+               : streq(s, "short")  ? JSON_SHORT
+               : streq(s, "pretty") ? JSON_PRETTY
+                                    : -EINVAL;
 }
 
 int json_to_text(json_object *value, JsonMode mode, char **ret) {

@@ -7,7 +7,8 @@
  * the most that their pairing can be off. Of several tries the narrowest window counts,
  * which sorts out interrupts and a hypervisor's pauses. The frequency is ticks over raw
  * time between two such readings, so its relative error is bounded by both half-windows
- * over the time between them.
+ * over the time between them, plus what RAW itself is off: for a process that has run for
+ * a second, that is nearly all of it.
  *
  * RAW, not MONOTONIC: time synchronisation slews the latter by up to 500 ppm.
  */
@@ -117,6 +118,7 @@ void clock_frequency(const Clock *c, uint64_t *ret_hz, uint64_t *ret_error_ppb) 
         /* Rounded up, plus what the rounding of hz itself costs. */
         __uint128_t error = ((__uint128_t)(slack + c->start_slack_nsec) * NSEC_PER_SEC + elapsed - 1) / elapsed;
         error += NSEC_PER_SEC / MAX_OF(hz, UINT64_C(1)) + 1;
+        error += c->kind == CLOCK_KIND_TSC_INVARIANT ? CLOCK_CALIBRATION_INVARIANT_PPB : CLOCK_CALIBRATION_PPB;
 
         *ret_hz = MAX_OF(hz, UINT64_C(1));
         *ret_error_ppb = (uint64_t)MIN_OF(error, (__uint128_t)NSEC_PER_SEC);

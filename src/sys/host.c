@@ -192,6 +192,8 @@ static void boot_image_path(const char *cmdline, char *buf, size_t size) {
                 p += device + 1;
                 n -= device + 1;
         }
+        for (; n > 0 && *p == '/'; n--) /* all paths are below the root */
+                p++;
         if (n > 0 && n < size)
                 (void)snprintf(buf, size, "%.*s", (int)n, p);
 }

@@ -54,6 +54,7 @@ int kexec_load_failed(int error, bool disabled, const char *lockdown, Refusal *r
         case ENOPKG:
         case EBADMSG:
         case ELIBBAD:
+        case ENODATA:
                 return refuse(refusal, REASON_LOAD_REFUSED, "kexec_file_load",
                               "%s: the signature of the image was not accepted", name);
         case ETXTBSY:

@@ -157,6 +157,46 @@ static bool missing_device(ContractEnv *e) {
         return true;
 }
 
+enum { THREADS = 4, ROUNDS = 50 };
+
+typedef struct Crowd {
+        const Luo *luo;
+        int number;
+        int error; /* the first one */
+} Crowd;
+
+static void *create_and_close(void *p) {
+        Crowd *c = p;
+
+        for (int i = 0; i < ROUNDS && c->error == 0; i++) {
+                _cleanup_close_ int s = -1;
+                char name[LUO_NAME_LENGTH];
+
+                (void)snprintf(name, sizeof(name), "crowd-%d", c->number);
+                c->error = luo_create_session(c->luo, name, &s);
+        }
+        return NULL;
+}
+
+/* Threads of one port queue, and two ports of one process wait for each other: nobody
+ * sees EBUSY who has patience. */
+static bool crowd(ContractEnv *e) {
+        LuoDevice device;
+        Luo other = luo_device(&device, NULL, 60 * USEC_PER_SEC);
+        Crowd c[THREADS];
+        pthread_t t[THREADS];
+
+        for (int i = 0; i < THREADS; i++) {
+                c[i] = (Crowd){ .luo = i % 2 ? &e->patient : &other, .number = i };
+                EXPECT_EQ(pthread_create(&t[i], NULL, create_and_close, &c[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++)
+                EXPECT_EQ(pthread_join(t[i], NULL), 0);
+        for (int i = 0; i < THREADS; i++)
+                EXPECT_EQ(c[i].error, 0);
+        return true;
+}
+
 static bool name_in_proc(ContractEnv *e) {
         _cleanup_close_ int s = -1;
         char path[64], target[256] = "";
@@ -277,6 +317,7 @@ static const ContractRow rows[] = {
         { "raw ioctls on a session", true, raw_session, raw_session },
         { "raw FINISH; the kernel sets close-on-exec", true, raw_finish_prepare, raw_finish_check },
         { "the device has one opener", true, one_opener, one_opener },
+        { "several threads share the device", true, crowd, crowd },
         { "a missing device is ENODEV at once", true, missing_device, missing_device },
         { "a session's name in /proc", true, name_in_proc, name_in_proc },
         { "a process preserves its own file and dies", true, dead_preserver_prepare, dead_preserver_check },

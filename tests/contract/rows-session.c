@@ -105,7 +105,7 @@ static bool wrong_kind_outgoing(ContractEnv *e) {
 }
 
 static bool not_a_session(ContractEnv *e) {
-        _cleanup_close_ int m = -1, closed = -1;
+        _cleanup_close_ int m = -1;
         char name[LUO_NAME_LENGTH];
         int fd;
 

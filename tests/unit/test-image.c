@@ -293,10 +293,10 @@ static void test_scratch(void **state) {
                 bool fits;
         } rows[] = {
                 { 0, { { 4 * G, 64 * M } }, 1, true },
-                { 0, { { 4 * G, 33 * M } }, 1, false }, /* the small parts are in the way at the top */
+                { 0, { { 4 * G, 32 * M } }, 1, false }, /* the small parts are in the way at the top */
                 { 0, { { 4 * G, 36 * M } }, 1, true },
-                { 0, { { 4 * G + M, 36 * M } }, 1, true },  /* 4097..4133: aligned 4098..4130 */
-                { 0, { { 4 * G + M, 34 * M } }, 1, false }, /* top is in use, 4097 is not aligned */
+                { 0, { { 4 * G + M, 34 * M } }, 1, true },  /* aligned: 2..34 of 1..35 */
+                { 0, { { 4 * G + M, 33 * M } }, 1, false }, /* 2..34 is in use at the top, 0 is outside */
                 { 30 * M, { { 4 * G, 64 * M } }, 1, true },
                 { 31 * M, { { 4 * G, 64 * M } }, 1, false },
                 { 31 * M, { { 4 * G, 64 * M }, { 8 * G, 32 * M } }, 2, true },

@@ -99,7 +99,7 @@ static void test_absent(void **state) {
 /* Broken incoming state: every open of that boot fails, and it ends with the next. */
 static void test_broken_boot(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int s = create_with(f, "a", "lost"), t = -1;
+        _cleanup_close_ _unused_ int s = create_with(f, "a", "lost"), t = -1;
 
         luo_fake_break_next_boot(f->fake);
         assert_int_equal(luo_fake_kexec(f->fake), 0);
@@ -117,7 +117,7 @@ static void test_broken_boot(void **state) {
 
 static void test_freeze_failure(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int s = create_with(f, "a", "kept"), t = -1, m = -1, more = memfd_with("more");
+        _cleanup_close_ _unused_ int s = create_with(f, "a", "kept"), t = -1, m = -1, more = memfd_with("more");
 
         luo_fake_fail_freeze(f->fake, ENOMEM);
         assert_int_equal(luo_fake_kexec(f->fake), -ENOMEM);
@@ -136,7 +136,7 @@ static void test_freeze_failure(void **state) {
 
 static void test_old_descriptors_are_dead(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int s = create_with(f, "a", "x"), m = memfd_with("y"), t = -1, u = -1;
+        _cleanup_close_ _unused_ int s = create_with(f, "a", "x"), m = memfd_with("y"), t = -1, u = -1;
         char name[LUO_NAME_LENGTH];
 
         assert_int_equal(luo_fake_kexec(f->fake), 0);
@@ -159,7 +159,7 @@ static void test_old_descriptors_are_dead(void **state) {
 /* Finished or not, what came in goes no further by itself. */
 static void test_three_kernels(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int a = create_with(f, "a", "one"), b = create_with(f, "b", "two");
+        _cleanup_close_ _unused_ int a = create_with(f, "a", "one"), b = create_with(f, "b", "two");
         _cleanup_close_ int in = -1, out = -1, m = -1, last = -1, again = -1;
 
         assert_int_equal(luo_fake_kexec(f->fake), 0);
@@ -189,7 +189,7 @@ static void test_three_kernels(void **state) {
 
 static void test_sticky_retrieve_error(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int s = create_with(f, "a", "x"), t = -1, m = memfd_with("y"), n = -1;
+        _cleanup_close_ _unused_ int s = create_with(f, "a", "x"), t = -1, m = memfd_with("y"), n = -1;
 
         assert_int_equal(luo_preserve_fd(&f->luo, s, m, 2), 0);
         assert_int_equal(luo_fake_fail_retrieve(f->fake, "a", 3, EIO), -ENOENT);
@@ -208,7 +208,7 @@ static void test_sticky_retrieve_error(void **state) {
 
 static void test_finish_blocked_and_leak(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int a = create_with(f, "a", "x"), b = create_with(f, "b", "y"), c = create(f, "c");
+        _cleanup_close_ _unused_ int a = create_with(f, "a", "x"), b = create_with(f, "b", "y"), c = create(f, "c");
         _cleanup_close_ int in = -1, m = -1;
 
         assert_int_equal(luo_fake_block_finish(f->fake, "a", true), -ENOENT);
@@ -243,7 +243,8 @@ static void test_finish_blocked_and_leak(void **state) {
 
 static void test_counts(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int a = create_with(f, "a", "x"), b = create_with(f, "b", "y"), c = create_with(f, "c", "z");
+        _cleanup_close_ _unused_ int a = create_with(f, "a", "x"), b = create_with(f, "b", "y"),
+                                     c = create_with(f, "c", "z");
         _cleanup_close_ int in = -1, more = memfd_with("more");
 
         assert_int_equal(luo_preserve_fd(&f->luo, c, more, 2), 0);
@@ -282,7 +283,7 @@ static void test_counts(void **state) {
 
 static void test_cold_boot(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int a = create_with(f, "a", "x"), b = -1, c = -1, in = -1;
+        _cleanup_close_ _unused_ int a = create_with(f, "a", "x"), b = -1, c = -1, in = -1;
 
         assert_int_equal(luo_fake_kexec(f->fake), 0);
         in = retrieve(f, "a");
@@ -365,7 +366,7 @@ static void test_nth_call_fails(void **state) {
 /* A child that inherited the descriptor is a holder; its death is the last close. */
 static void test_other_process_holds(void **state) {
         Fixture *f = *state;
-        _cleanup_close_ int s = create_with(f, "a", "x"), again = -1;
+        _cleanup_close_ _unused_ int s = create_with(f, "a", "x"), again = -1;
         int pipe_fds[2], status;
         char c;
         pid_t pid;

@@ -40,10 +40,10 @@ judge_port() {
         /^#/ { print; next }
         { print "# " $0 }
         END {
+                if (failed) wrong(failed " points failed")
                 if (!ended) wrong(stage ? "it did not get to its end (last seen in stage " stage ")" : "the guest never reported")
                 if (points < plan) wrong(points + 0 " of " plan " points came")
                 for (i = points + 1; i <= plan; i++) print "not ok - " name ": point " i " did not come"
-                if (failed) wrong(failed " points failed")
                 print "problem:" problem
         }'
 }

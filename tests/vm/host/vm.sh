@@ -6,17 +6,25 @@
 #   console.log tap.log out.log qemu.log command
 # Options of the whole run come in upper-case variables that the run script sets.
 
-# A case's declarations, with their defaults. One source of truth: the case file.
+# read_case NAME: the case's declarations, with their defaults, as variables.
 read_case() {
-        local file=$VM_DIR/cases/$1.sh
-        PLAN='' STAGES=1 MEMORY=1024 CPUS=1 APPEND='' DEADLINE=60 DEVICES=() CONSOLE_ALLOW=()
-        # shellcheck disable=SC1090
-        . "$file"
+        local file=$VM_DIR/cases/$1.sh values i
+        # In a shell of its own, where its functions are in nobody's way.
+        # shellcheck disable=SC2016 # for that shell
+        values=$(bash -c '
+                set -eu
+                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() CONSOLE_ALLOW=()
+                . "$1"
+                FUNCTIONS=$(compgen -A function || :)
+                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES CONSOLE_ALLOW FUNCTIONS' case "$file") ||
+                die "$file: it cannot be read"
+        # declare makes a local variable in a function, but for -g.
+        eval "${values//declare -/declare -g -}"
         [[ $PLAN =~ ^[1-9][0-9]*$ && $STAGES =~ ^[1-9][0-9]*$ && $DEADLINE =~ ^[1-9][0-9]*$ ]] ||
                 die "$file: PLAN, STAGES and DEADLINE are numbers from 1"
         ((${#CONSOLE_ALLOW[@]} % 2 == 0)) || die "$file: CONSOLE_ALLOW is pairs of a pattern and a reason"
         for ((i = 1; i <= STAGES; i++)); do
-                declare -F "stage$i" >/dev/null || die "$file: there is no function stage$i"
+                grep -qx "stage$i" <<<"$FUNCTIONS" || die "$file: there is no function stage$i"
         done
 }
 
@@ -89,13 +97,19 @@ qemu_arguments() {
                 ${late[@]+"${late[@]}"})
 }
 
-# boot DIR SECONDS: runs QEMU to its end or the deadline; its exit status.
+# boot DIR SECONDS: runs QEMU to its end or the deadline; its exit status. A signal to
+# this shell takes QEMU along.
 boot() {
-        local dir=$1 rc=0
+        local dir=$1 rc=0 pid
         printf '%q ' "$QEMU" "${QEMU_ARGS[@]}" >"$dir/command"
         : >"$dir/tap.log"
         : >"$dir/console.log"
-        timeout --kill-after=5 "$2" "$QEMU" "${QEMU_ARGS[@]}" -serial "file:$dir/console.log" </dev/null >"$dir/qemu.log" 2>&1 || rc=$?
+        timeout --kill-after=5 "$2" "$QEMU" "${QEMU_ARGS[@]}" -serial "file:$dir/console.log" </dev/null >"$dir/qemu.log" 2>&1 &
+        pid=$!
+        # shellcheck disable=SC2064 # this pid
+        trap "kill $pid 2>/dev/null; wait $pid; exit 130" INT TERM
+        wait "$pid" || rc=$?
+        trap - INT TERM
         return "$rc"
 }
 

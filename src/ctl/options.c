@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+
+enum {
+        ARG_JSON = 0x100,
+        ARG_NO_PAGER,
+        ARG_NO_LEGEND,
+        ARG_NO_BLOCK,
+        ARG_ADDRESS,
+        ARG_VERSION,
+        ARG_KERNEL,
+        ARG_INITRD,
+        ARG_CMDLINE,
+        ARG_APPEND,
+        ARG_REUSE_CMDLINE,
+        ARG_UNCLAIMED,
+};
+
+typedef struct OptionSpec {
+        const char *name;
+        int value;           /* its letter, or ARG_* */
+        const char *metavar; /* NULL: takes none; "[=…]": may take one */
+        const char *help;    /* NULL: not shown */
+        unsigned verbs;      /* FOR_*; 0: all verbs */
+} OptionSpec;
+
+static const OptionSpec option_table[] = {
+        { "json", ARG_JSON, "[=MODE]", "Print JSON: pretty (also without MODE), short or off" },
+        { "host", 'H', "[USER@]HOST", "Ask the liveupdated of another host, over ssh" },
+        { "no-pager", ARG_NO_PAGER, NULL, "Do not pipe long output into a pager" },
+        { "no-legend", ARG_NO_LEGEND, NULL, "Leave out the headings and the count of tables" },
+        { "quiet", 'q', NULL, "Print errors only" },
+        { "verbose", 'v', NULL, "Tell the steps of a job also when stderr is not a terminal" },
+        { "help", 'h', NULL, "Show this" },
+        { "version", ARG_VERSION, NULL, "Show the version" },
+        { "no-block", ARG_NO_BLOCK, NULL, "Do not wait for the job; print its number", FOR_JOB },
+        { "kernel", ARG_KERNEL, "FILE", "update: load this kernel first", FOR_UPDATE },
+        { "initrd", ARG_INITRD, "FILE", "load, update: the initrd; without it there is none", FOR_LOAD },
+        { "cmdline", ARG_CMDLINE, "STRING", "load, update: the next kernel's command line", FOR_LOAD },
+        { "append", ARG_APPEND, "STRING", "load, update: the running kernel's command line and STRING", FOR_LOAD },
+        { "reuse-cmdline", ARG_REUSE_CMDLINE, NULL, "load, update: the running kernel's command line, also for a UKI",
+          FOR_LOAD },
+        { "unclaimed", ARG_UNCLAIMED, NULL, "finish: drop the sessions that nobody claimed", FOR_FINISH },
+        { "address", ARG_ADDRESS, "ADDRESS", NULL },
+};
+
+static const struct {
+        int status;
+        const char *help;
+} exit_table[] = {
+        { EXIT_CTL_OK, "Done" },
+        { EXIT_CTL_FAILED, "The operation failed or was refused" },
+        { EXIT_CTL_USAGE, "The command line is wrong" },
+        { EXIT_CTL_UNREACHABLE, "liveupdated cannot be reached" },
+        { EXIT_CTL_DENIED, "Not authorised" },
+        { EXIT_CTL_CANCELLED, "The job was cancelled" },
+        { EXIT_CTL_INTERRUPTED, "Interrupted while waiting; the job goes on" },
+};
+
+static int usage(const char *format, ...) _printf_(1, 2);
+
+static int usage(const char *format, ...) {
+        va_list ap;
+
+        (void)fputs("liveupdatectl: ", stderr);
+        va_start(ap, format);
+        (void)vfprintf(stderr, format, ap);
+        va_end(ap);
+        (void)fputs(" Try 'liveupdatectl --help'.\n", stderr);
+        return EXIT_CTL_USAGE;
+}
+
+static void getopt_tables(struct option *longs, char *letters) {
+        size_t n = 0;
+
+        letters[n++] = ':'; /* a missing argument is told apart; no message of getopt's own */
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++) {
+                const OptionSpec *o = &option_table[i];
+                int arg = !o->metavar                                    ? no_argument
+                          : o->metavar[0] == '[' && o->metavar[1] == '=' ? optional_argument
+                                                                         : required_argument;
+
+                longs[i] = (struct option){ o->name, arg, NULL, o->value };
+                if (o->value < ARG_JSON) {
+                        letters[n++] = (char)o->value;
+                        if (arg == required_argument)
+                                letters[n++] = ':';
+                }
+        }
+        letters[n] = '\0';
+}
+
+static int set_option(Options *o, int value) {
+        int r;
+
+        switch (value) {
+        case ARG_JSON:
+                r = optarg ? json_mode_from_string(optarg) : JSON_PRETTY;
+                if (r < 0)
+                        return usage("--json takes pretty, short or off, not '%s'.", optarg);
+                o->json = (JsonMode)r;
+                return 0;
+        case 'H':
+                if (!*optarg || *optarg == '-')
+                        return usage("--host takes the name of a host, not '%s'.", optarg);
+                o->host = optarg;
+                return 0;
+        case ARG_ADDRESS:
+                o->address = optarg;
+                return 0;
+        case ARG_KERNEL:
+                o->kernel = optarg;
+                return 0;
+        case ARG_INITRD:
+                o->initrd = optarg;
+                return 0;
+        case ARG_CMDLINE:
+                if (!*optarg)
+                        return usage("--cmdline takes a command line that is not empty; leave it out for the "
+                                     "running kernel's.");
+                o->cmdline = optarg;
+                return 0;
+        case ARG_APPEND:
+                if (!*optarg)
+                        return usage("--append takes something to append; use --reuse-cmdline to append nothing.");
+                o->append = optarg;
+                return 0;
+        default: {
+                bool *flags[] = { &o->no_pager, &o->no_legend,     &o->quiet,    &o->verbose,  &o->help,
+                                  &o->version,  &o->reuse_cmdline, &o->no_block, &o->unclaimed };
+                static const int values[] = { ARG_NO_PAGER, ARG_NO_LEGEND,     'q',          'v',          'h',
+                                              ARG_VERSION,  ARG_REUSE_CMDLINE, ARG_NO_BLOCK, ARG_UNCLAIMED };
+                for (size_t i = 0; i < ELEMENTSOF(values); i++)
+                        if (values[i] == value)
+                                *flags[i] = true;
+                return 0;
+        }
+        }
+}
+
+static unsigned option_verbs(int value) {
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
+                if (option_table[i].value == value)
+                        return option_table[i].verbs;
+        return 0;
+}
+
+int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int *ret_first) {
+        struct option longs[ELEMENTSOF(option_table) + 1] = {};
+        char letters[2 * ELEMENTSOF(option_table) + 2];
+        Options o = {};
+        unsigned given = 0;
+        int value;
+
+        getopt_tables(longs, letters);
+        opterr = 0;
+        while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+                const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+                if (value == ':')
+                        return usage("Option '%s' takes an argument.", word);
+                if (value == '?' && optopt > 0 && optopt < ARG_JSON)
+                        return usage("There is no option '-%c'.", optopt);
+                if (value == '?')
+                        return usage("Option '%s' is not known, not unique, or takes no argument.", word);
+                int r = set_option(&o, value);
+                if (r != 0)
+                        return r;
+                given |= option_verbs(value);
+        }
+        *ret = o;
+        *ret_given = given;
+        *ret_first = optind;
+        return 0;
+}
+
+int options_check(const Options *o, unsigned given, const Verb *verb) {
+        unsigned wrong = given & ~verb->options;
+
+        for (size_t i = 0; wrong && i < ELEMENTSOF(option_table); i++)
+                if (option_table[i].verbs & wrong)
+                        return usage("'%s' does not take %s.", verb->name,
+                                     wrong & FOR_UPDATE && streq(verb->name, "load") ? "--kernel; give the file alone"
+                                     : option_table[i].verbs == FOR_LOAD             ? "options for loading a kernel"
+                                     : option_table[i].verbs == FOR_UPDATE           ? "--kernel"
+                                     : option_table[i].verbs == FOR_FINISH           ? "--unclaimed"
+                                                                                     : "--no-block");
+        if (!!o->cmdline + !!o->append + o->reuse_cmdline > 1)
+                return usage("--cmdline, --append and --reuse-cmdline exclude one another.");
+        if (given & FOR_LOAD && verb->options & FOR_UPDATE && !o->kernel)
+                return usage("'%s' takes options for loading a kernel together with --kernel alone.", verb->name);
+        if (o->host && o->address)
+                return usage("--host and --address exclude one another.");
+        return 0;
+}
+
+static void option_words(const OptionSpec *o, char *buf, size_t size) {
+        const char *metavar = o->metavar ?: "";
+
+        (void)snprintf(buf, size, "%c%c%s--%s%s%s", o->value < ARG_JSON ? '-' : ' ',
+                       o->value < ARG_JSON ? o->value : ' ', o->value < ARG_JSON ? ", " : "  ", o->name,
+                       *metavar && strncmp(metavar, "[=", 2) != 0 ? "=" : "", metavar);
+}
+
+int help_text(char **ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        char words[64];
+
+        FILE *f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        (void)fputs("liveupdatectl [OPTION...] [VERB] [ARGUMENT...]\n\n"
+                    "Change the kernel of this host while its workloads keep their memory.\n\nVerbs:\n",
+                    f);
+        for (size_t i = 0; i < verb_table_size; i++) {
+                (void)snprintf(words, sizeof(words), "%s%s%s", verb_table[i].name, *verb_table[i].arguments ? " " : "",
+                               verb_table[i].arguments);
+                (void)fprintf(f, "  %-28s %s\n", words, verb_table[i].help);
+        }
+        (void)fputs("\nOptions:\n", f);
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
+                if (option_table[i].help) {
+                        option_words(&option_table[i], words, sizeof(words));
+                        (void)fprintf(f, "  %-28s %s\n", words, option_table[i].help);
+                }
+        (void)fputs("\nExit status:\n", f);
+        for (size_t i = 0; i < ELEMENTSOF(exit_table); i++)
+                (void)fprintf(f, "  %-28d %s\n", exit_table[i].status, exit_table[i].help);
+        if (fclose(f) == EOF)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return 0;
+}
+
+static struct json_object *entry(const char *name, const char *arguments, const char *help) {
+        struct json_object *o = json_put(json_object_empty(), "name", json_text(name));
+
+        o = json_put(o, "arguments", json_text(arguments));
+        return json_put(o, "help", json_text(help));
+}
+
+struct json_object *help_json(void) {
+        struct json_object *verbs = json_list_empty(), *options = json_list_empty();
+
+        for (size_t i = 0; i < verb_table_size; i++)
+                verbs = json_list_append(verbs,
+                                         entry(verb_table[i].name, verb_table[i].arguments, verb_table[i].help));
+        for (size_t i = 0; i < ELEMENTSOF(option_table); i++)
+                if (option_table[i].help)
+                        options = json_list_append(options, entry(option_table[i].name, option_table[i].metavar ?: "",
+                                                                  option_table[i].help));
+        return json_put(json_put(json_object_empty(), "verbs", verbs), "options", options);
+}

@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Wrong command lines, files that are not there, the terminal, and the manual page.
+
+. "$(dirname "$0")/lib.sh"
+
+start_mock done
+printf 'kernel' >"$tmp/kernel"
+
+# bad MESSAGE ARGUMENT...: exit status 2, says so on stderr with a way out, and the
+# daemon is not asked.
+bad() {
+        local message=$1
+        shift
+        ctl "$@"
+        point "bad usage '$*': status" exits 2
+        point "bad usage '$*': message" err_has "$message"
+        point "bad usage '$*': nothing on stdout" out_is ''
+}
+
+bad "There is no verb 'frobnicate'. Try 'liveupdatectl --help'." frobnicate
+bad "There is no verb ''." ''
+bad 'Usage: liveupdatectl status.' status now
+bad 'Usage: liveupdatectl load KERNEL.' load
+bad 'Usage: liveupdatectl load KERNEL.' load a b
+bad 'Usage: liveupdatectl prepare.' prepare it
+bad 'Usage: liveupdatectl job [NUMBER].' job 1 2
+bad "'x' is not the number of a job." job x
+bad "'-1' is not the number of a job." job -- -1
+bad "'' is not the number of a job." timeline ''
+bad "'18446744073709551616' is not the number of a job." job 18446744073709551616
+bad "Option '--frob' is not known" --frob
+bad "There is no option '-x'." -x
+bad "--json takes pretty, short or off, not 'yaml'." --json=yaml
+bad "Option '--host' takes an argument." status --host
+bad "Option '-H' takes an argument." status -H
+bad "--host takes the name of a host, not ''." -H ''
+bad "--host takes the name of a host, not '-oProxyCommand=x'." -H -oProxyCommand=x
+bad "Option '--quiet=yes' is not known, not unique, or takes no argument." --quiet=yes
+bad '--cmdline, --append and --reuse-cmdline exclude one another.' load "$tmp/kernel" --append=a --cmdline=b
+bad '--cmdline, --append and --reuse-cmdline exclude one another.' load "$tmp/kernel" --append=a --reuse-cmdline
+bad '--cmdline takes a command line that is not empty' load "$tmp/kernel" --cmdline=
+bad '--append takes something to append' load "$tmp/kernel" --append=
+bad "'load' does not take --kernel; give the file alone." load --kernel="$tmp/kernel" "$tmp/kernel"
+bad "'update' takes options for loading a kernel together with --kernel alone." update --append=quiet
+bad "'prepare' does not take options for loading a kernel." prepare --initrd="$tmp/kernel"
+bad "'kexec' does not take --kernel." kexec --kernel="$tmp/kernel"
+bad "'cancel' does not take --unclaimed." cancel --unclaimed
+bad "'status' does not take --no-block." --no-block
+bad '--host and --address exclude one another.' -H host
+ctl unload
+point 'none of this asked the daemon for anything' request UnloadKernel
+
+# file MESSAGE ARGUMENT...: status 1 and a code
+file() {
+        local code=$1 message=$2
+        shift 2
+        ctl "$@" --json
+        point "'$*': status" exits 1
+        point "'$*': message" err_has "$message"
+        point "'$*': code" json /error/code "$code"
+}
+
+mkfifo "$tmp/fifo"
+file cannot-open-file "The kernel '$tmp/absent' cannot be opened: No such file or directory." load "$tmp/absent"
+file cannot-open-file "The initrd '$tmp/absent' cannot be opened" load "$tmp/kernel" --initrd "$tmp/absent"
+file not-a-file "The kernel '$tmp' is not a regular file. Give the path of one." load "$tmp"
+file not-a-file "The kernel '$tmp/fifo' is not a regular file" load "$tmp/fifo"
+file not-a-file "The initrd '/dev/null' is not a regular file" update --kernel "$tmp/kernel" --initrd /dev/null
+ctl freeze
+point 'no kernel was loaded, no update begun' request Freeze
+
+# --- the terminal --------------------------------------------------------------------
+esc=$'\e'
+pty() {
+        "$CLI_TOOL" pty "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+        status=$?
+}
+no_escape() {
+        ! grep -q "$esc" "$tmp/out"
+}
+
+pty 50 "$LIVEUPDATECTL" --address="$address" status
+point 'colours on a terminal' out_has "${esc}[32mnormal${esc}[0m"
+pty 50 "$LIVEUPDATECTL" --address="$address" sessions
+point 'colours in a table' out_has "$esc[31mlost"
+pty 50 env NO_COLOR=1 "$LIVEUPDATECTL" --address="$address" status
+point 'NO_COLOR: none' no_escape
+point 'NO_COLOR: the text is there' out_has 'State: normal'
+pty 50 env NO_COLOR= "$LIVEUPDATECTL" --address="$address" status
+point 'an empty NO_COLOR does not count' out_has "${esc}[32mnormal"
+pty 50 env TERM=dumb "$LIVEUPDATECTL" --address="$address" sessions
+point 'none on a dumb terminal' no_escape
+pty 50 "$LIVEUPDATECTL" --address="$address" --json status
+point 'none in JSON' no_escape
+pty 50 "$LIVEUPDATECTL" --address="$address" unload
+point 'steps are told on a terminal' out_has 'Job 10 (unload): asking clients'
+pty 50 "$LIVEUPDATECTL" --address="$address" -q unload
+point '-q: they are not' out_is ''
+ctl sessions
+point 'none in a pipe' no_escape
+
+start_mock many
+pty 50 env SYSTEMD_PAGER="sed 's/^/paged: /'" "$LIVEUPDATECTL" --address="$address" jobs
+point 'long output is paged' out_has 'paged: 299'
+pty 500 env SYSTEMD_PAGER="sed 's/^/paged: /'" "$LIVEUPDATECTL" --address="$address" jobs
+point 'output that fits is not' eval '! out_has paged && out_has 299'
+pty 50 env PAGER="sed 's/^/paged: /'" "$LIVEUPDATECTL" --address="$address" jobs
+point 'PAGER is used' out_has 'paged: 299'
+pty 50 env SYSTEMD_PAGER='' PAGER="sed 's/^/paged: /'" "$LIVEUPDATECTL" --address="$address" jobs
+point 'an empty SYSTEMD_PAGER: no pager' eval '! out_has paged && out_has 299'
+pty 50 env SYSTEMD_PAGER=/nonexistent/pager "$LIVEUPDATECTL" --address="$address" jobs
+point 'a pager that is not there: printed as it is' eval 'exits 0 && out_has 299'
+pty 50 env SYSTEMD_PAGER="sed 's/^/paged: /'" "$LIVEUPDATECTL" --address="$address" jobs --no-pager
+point '--no-pager' eval '! out_has paged && out_has 299'
+pty 50 env SYSTEMD_PAGER='head -n 1' "$LIVEUPDATECTL" --address="$address" jobs
+point 'a pager that is left early' exits 0
+"$LIVEUPDATECTL" --address="$address" jobs >/dev/full 2>"$tmp/err"
+status=$?
+point 'a full disk: status' exits 1
+point 'a full disk: message' err_has 'The output cannot be written: No space left on device.'
+
+# --- the manual page -------------------------------------------------------------------
+ctl --help
+cp "$tmp/out" "$tmp/help"
+point '--help: status' exits 0
+ctl help
+point 'help and --help are the same' diff -u "$tmp/help" "$tmp/out"
+ctl --version
+point '--version' out_has 'liveupdatectl '
+ctl help --json
+cp "$tmp/out" "$tmp/help-json"
+page=$TOP/docs/liveupdatectl.md
+for ((i = 0; ; i++)); do
+        name=$("$CLI_TOOL" json "/verbs/$i/name" <"$tmp/help-json" 2>/dev/null) || break
+        arguments=$("$CLI_TOOL" json "/verbs/$i/arguments" <"$tmp/help-json")
+        point "verb $name is in the manual page" grep -q -F -e "### \`$name${arguments:+ $arguments}" "$page"
+        point "verb $name is in --help" grep -q -e "^  $name " "$tmp/help"
+done
+point 'there are as many verbs in the manual page' test "$(grep -c '^### `[a-z]' "$page")" = "$i"
+for ((i = 0; ; i++)); do
+        name=$("$CLI_TOOL" json "/options/$i/name" <"$tmp/help-json" 2>/dev/null) || break
+        point "option --$name is in the manual page" grep -q -e "^- .*\`--$name[=\`\\[]" "$page"
+        point "option --$name is in --help" grep -q -e "^  .*--$name" "$tmp/help"
+done
+point 'there are as many options in the manual page' test "$(grep -c '^- .*`--[a-z]' "$page")" = "$i"
+for status in 0 1 2 3 4 5 130; do
+        point "exit status $status is in the manual page" grep -q "^| $status |" "$page"
+        point "exit status $status is in --help" grep -q "^  $status " "$tmp/help"
+done
+
+# --- completion ------------------------------------------------------------------------
+complete_words() {
+        PATH=$(dirname "$LIVEUPDATECTL"):$PATH bash -c '
+                . "$1"
+                shift
+                COMP_WORDS=(liveupdatectl "$@")
+                COMP_CWORD=$#
+                _liveupdatectl
+                printf "%s\n" "${COMPREPLY[@]}"' - "$TOP/src/ctl/completion.bash" "$@"
+}
+point 'completion of verbs' test "$(complete_words un)" = unload
+point 'completion of options' test "$(complete_words load --app)" = --append
+point 'completion of values' test "$(complete_words --json = sh)" = short
+point 'completion of files' test "$(complete_words load "$tmp/ker")" = "$tmp/kernel"
+
+plan

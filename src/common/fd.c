@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-
 enum { READ_STEP = 16 * 1024 };
 
 int fd_read_all(int fd, size_t max, char **ret, size_t *ret_size) {

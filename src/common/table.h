@@ -11,18 +11,18 @@
         const char *name##_to_string(type v); \
         int name##_from_string(const char *s)
 
-#define DEFINE_STRING_TABLE(name, type, table)                                    \
-        const char *name##_to_string(type v) {                                    \
-                if ((size_t)v >= ELEMENTSOF(table))                               \
-                        return NULL;                                              \
-                return table[v];                                                  \
-        }                                                                         \
-        int name##_from_string(const char *s) {                                   \
-                if (!s)                                                           \
-                        return -EINVAL;                                           \
-                for (size_t i = 0; i < ELEMENTSOF(table); i++)                    \
-                        if (table[i] && streq(table[i], s))                       \
-                                return (int)i;                                    \
-                return -EINVAL;                                                   \
-        }                                                                         \
+#define DEFINE_STRING_TABLE(name, type, table)                 \
+        const char *name##_to_string(type v) {                 \
+                if ((size_t)v >= ELEMENTSOF(table))            \
+                        return NULL;                           \
+                return table[v];                               \
+        }                                                      \
+        int name##_from_string(const char *s) {                \
+                if (!s)                                        \
+                        return -EINVAL;                        \
+                for (size_t i = 0; i < ELEMENTSOF(table); i++) \
+                        if (table[i] && streq(table[i], s))    \
+                                return (int)i;                 \
+                return -EINVAL;                                \
+        }                                                      \
         struct name##_table_swallow_semicolon

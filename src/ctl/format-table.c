@@ -44,29 +44,50 @@ static int add_row(struct libscols_table *t, const char *const *cells, size_t n,
         return color ? scols_cell_set_color(scols_line_get_cell(line, colored), color) : 0;
 }
 
-/* The table, and with a legend a line that counts its rows. */
-static int table_text(struct libscols_table *t, const Style *style, size_t n, const char *what, char **ret) {
+/* libsmartcols fills the last column with spaces, and some versions end the last line. */
+static int print_table(struct libscols_table *t, char **ret) {
         _cleanup_free_ char *body = NULL;
 
-        if (n == 0) {
-                *ret = style->legend ? NULL : strdup("");
-                if (style->legend && asprintf(ret, "No %ss.\n", what) < 0)
-                        return -ENOMEM;
-                return *ret ? 0 : -ENOMEM;
-        }
         int r = scols_print_table_to_string(t, &body);
         if (r < 0)
                 return r;
-        size_t size = strlen(body);
-        bool open = size > 0 && body[size - 1] != '\n';
-        char *text;
-        if (style->legend)
-                r = asprintf(&text, "%s%s\n%zu %s%s.\n", body, open ? "\n" : "", n, what, n == 1 ? "" : "s");
-        else
-                r = asprintf(&text, "%s%s", body, open ? "\n" : "");
-        if (r < 0)
+        char *result = malloc(strlen(body) + 2), *end = result;
+        if (!result)
                 return -ENOMEM;
-        *ret = text;
+        for (const char *p = body; *p; p++) {
+                if (*p == '\n')
+                        while (end > result && end[-1] == ' ')
+                                end--;
+                *end++ = *p;
+        }
+        while (end > result && (end[-1] == ' ' || end[-1] == '\n'))
+                end--;
+        *end++ = '\n';
+        *end = '\0';
+        *ret = result;
+        return 0;
+}
+
+/* The table, and with a legend a line that counts its rows. */
+static int table_text(struct libscols_table *t, const Style *style, size_t n, const char *what, char **ret) {
+        _cleanup_free_ char *body = NULL;
+        char *text;
+
+        if (n == 0) {
+                if (asprintf(&text, style->legend ? "No %ss.\n" : "", what) < 0)
+                        return -ENOMEM;
+                *ret = text;
+                return 0;
+        }
+        int r = print_table(t, &body);
+        if (r < 0)
+                return r;
+        if (!style->legend)
+                *ret = TAKE_PTR(body);
+        else if (asprintf(&text, "%s\n%zu %s%s.\n", body, n, what, n == 1 ? "" : "s") < 0)
+                return -ENOMEM;
+        else
+                *ret = text;
         return 0;
 }
 
@@ -135,12 +156,10 @@ static int timeline_table(const JobInfo *job, const Style *style, FILE *f) {
         for (size_t i = 0; r >= 0 && i < job->timeline.n; i++)
                 r = timeline_row(t, job, i, errors);
         if (r >= 0)
-                r = scols_print_table_to_string(t, &body);
-        if (r < 0)
-                return r;
-        size_t size = strlen(body);
-        (void)fprintf(f, "%s%s", body, size > 0 && body[size - 1] != '\n' ? "\n" : "");
-        return 0;
+                r = print_table(t, &body);
+        if (r >= 0)
+                (void)fputs(body, f);
+        return r;
 }
 
 int format_timeline(const JobInfo *job, const Style *style, char **ret) {

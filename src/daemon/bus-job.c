@@ -46,8 +46,8 @@ static int get_kind(sd_bus *bus, const char *path, const char *interface, const 
         return sd_bus_message_append(reply, "s", job_kind_to_string(((Job *)userdata)->kind));
 }
 
-static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", job_state_to_string(((Job *)userdata)->state));
 }
 
@@ -133,8 +133,8 @@ static int get_blackout(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "t", streq(property, "Blackout") ? usec : off);
 }
 
-static int get_clock(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_clock(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
         const Timeline *t = timeline_of(userdata);
         const char *word = t ? clock_kind_to_string((ClockKind)t->clock) : NULL;
 

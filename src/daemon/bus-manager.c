@@ -195,8 +195,8 @@ static int method_list_jobs(sd_bus_message *message, void *userdata, sd_bus_erro
 
 /* Properties. */
 
-static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", phase_to_string(((Bus *)userdata)->manager->phase));
 }
 
@@ -285,7 +285,7 @@ static int get_capabilities(sd_bus *bus, const char *path, const char *interface
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-#define JOB_METHOD(name, method)                                                                     \
+#define JOB_METHOD(name, method)                                                                      \
         SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("o", job), method, \
                                 SD_BUS_VTABLE_UNPRIVILEGED)
 
@@ -303,8 +303,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(osssut)", sessions),
                                 method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Register", SD_BUS_ARGS("s", name, "s", what, "a{sv}", options),
-                                SD_BUS_RESULT("o", participant, "h", lease), bus_register,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("o", participant, "h", lease), bus_register, SD_BUS_VTABLE_UNPRIVILEGED),
         JOB_METHOD("Prepare", method_prepare),
         JOB_METHOD("Freeze", method_freeze),
         JOB_METHOD("Execute", method_execute),
@@ -336,5 +335,6 @@ int bus_export_manager(Bus *b) {
         int r = sd_bus_add_object_manager(b->bus, NULL, LIVEUPDATE_PATH);
         if (r < 0)
                 return r;
-        return sd_bus_add_object_vtable(b->bus, NULL, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, manager_vtable, b);
+        return sd_bus_add_object_vtable(b->bus, NULL, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, manager_vtable,
+                                        b);
 }

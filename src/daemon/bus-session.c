@@ -42,8 +42,8 @@ static int get_name(sd_bus *bus, const char *path, const char *interface, const 
         return sd_bus_message_append(reply, "s", ((Session *)userdata)->name);
 }
 
-static int get_owner(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_owner(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", ((Session *)userdata)->owner);
 }
 
@@ -52,13 +52,13 @@ static int get_direction(sd_bus *bus, const char *path, const char *interface, c
         return sd_bus_message_append(reply, "s", session_is_incoming(userdata) ? "incoming" : "outgoing");
 }
 
-static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", session_state_to_string(((Session *)userdata)->state));
 }
 
-static int get_files(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int get_files(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *error) {
         const Session *s = userdata;
 
         int r = sd_bus_message_open_container(reply, 'a', "(tss)");

@@ -66,7 +66,8 @@ static void receive_own(Manager *m, int session) {
                 take_timeline(m, page, page_size);
         if (manifest)
                 (void)take_manifest(m, manifest, manifest_size);
-        r = recovery_save_incoming(m, manifest, manifest_size, m->incoming.has_timeline ? &m->incoming.timeline : NULL);
+        r = recovery_save_incoming(m, manifest, manifest_size,
+                                   m->incoming.has_timeline ? &m->incoming.timeline : NULL);
         if (r < 0)
                 log_errno(r, "A restart will not find the manifest");
         r = luo_finish(&m->ports->luo, session);

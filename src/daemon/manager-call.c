@@ -90,7 +90,7 @@ int luo_refuse(Refusal *refusal, int r, const char *subject) {
                 int error;
                 Reason reason;
         } map[] = {
-                { ENODEV, REASON_LUO_ABSENT },  { EBUSY, REASON_LUO_BUSY }, { EIO, REASON_LUO_BROKEN },
+                { ENODEV, REASON_LUO_ABSENT },  { EBUSY, REASON_LUO_BUSY },         { EIO, REASON_LUO_BROKEN },
                 { EEXIST, REASON_NAME_IN_USE }, { ENOENT, REASON_NO_SUCH_SESSION },
         };
 

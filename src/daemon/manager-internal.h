@@ -4,10 +4,10 @@
 
 #include "daemon/manager.h"
 
-#define EMIT(m, event, ...)                                                 \
-        do {                                                                \
-                if ((m)->events && (m)->events->event)                      \
-                        (m)->events->event((m)->userdata, ##__VA_ARGS__);   \
+#define EMIT(m, event, ...)                                               \
+        do {                                                              \
+                if ((m)->events && (m)->events->event)                    \
+                        (m)->events->event((m)->userdata, ##__VA_ARGS__); \
         } while (false)
 
 /* manager.c */

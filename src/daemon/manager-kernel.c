@@ -39,7 +39,9 @@ static Load *load_new(Manager *m) {
         Load *l = calloc(1, sizeof(*l));
 
         if (l)
-                *l = (Load){ .manager = m, .kernel_fd = -1, .initrd_fd = -1, .image = { .kernel_fd = -1, .initrd_fd = -1 } };
+                *l = (Load){
+                        .manager = m, .kernel_fd = -1, .initrd_fd = -1, .image = { .kernel_fd = -1, .initrd_fd = -1 }
+                };
         return l;
 }
 

@@ -137,7 +137,9 @@ int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char
         if (s->state != SESSION_WAITING)
                 return refuse(refusal, REASON_SESSION_CLAIMED, name, "the session is %s",
                               session_state_to_string(s->state));
-        Call call = { .session = s, .done = claimed, .reply = reply, .userdata = userdata, .session_fd = -1, .fd = -1 };
+        Call call = {
+                .session = s, .done = claimed, .reply = reply, .userdata = userdata, .session_fd = -1, .fd = -1
+        };
         snprintf(call.name, sizeof(call.name), "%s", name);
         r = manager_call(m, call_retrieve_session, &call);
         if (r < 0)

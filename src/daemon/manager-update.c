@@ -342,8 +342,7 @@ static void check_freezing(Manager *m) {
                 EMIT(m, waiting_changed);
         }
         /* Files that clients handed over before their READY belong in the manifest. */
-        if (!m->update.clients_ready || !m->update.synced || m->update.manifest_sent ||
-            m->n_calls > m->update.n_works)
+        if (!m->update.clients_ready || !m->update.synced || m->update.manifest_sent || m->n_calls > m->update.n_works)
                 return;
         int r = send_manifest(m);
         if (r < 0)

@@ -285,8 +285,7 @@ int manager_veto(Manager *m, Participant *p, Want phase, const char *reason, Ref
 }
 
 int manager_delay(Manager *m, Participant *p, Want phase, uint64_t until, const char *reason, Refusal *refusal) {
-        uint64_t timeout =
-                phase == WANT_PREPARE ? m->config->prepare_timeout_usec : m->config->freeze_timeout_usec;
+        uint64_t timeout = phase == WANT_PREPARE ? m->config->prepare_timeout_usec : m->config->freeze_timeout_usec;
         uint64_t limit = config_deadline(manager_now(m), timeout);
         int r = barrier_delay(&m->barrier, p, phase, until, limit, reason, refusal);
 

@@ -64,8 +64,8 @@ typedef struct Update {
         int own_session;
         Timeline *page; /* mapped, shared with the preserved memfd; NULL outside of an update */
         int page_fd;
-        bool own_ready;      /* own session and timeline are preserved */
-        bool clients_ready;  /* the freeze barrier opened */
+        bool own_ready;     /* own session and timeline are preserved */
+        bool clients_ready; /* the freeze barrier opened */
         bool synced;
         bool manifest_sent;
         uint64_t sync_deadline;

@@ -70,8 +70,9 @@ static const char *get_string(json_object *o, const char *key) {
 static uint64_t get_number(json_object *o, const char *key) {
         json_object *v;
 
-        return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_int) ? json_object_get_uint64(v)
-                                                                                              : 0;
+        return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_int)
+                       ? json_object_get_uint64(v)
+                       : 0;
 }
 
 int recovery_load(const Manager *m, RunState *ret) {
@@ -128,8 +129,8 @@ int recovery_load_incoming(const Manager *m, char **ret_manifest, size_t *ret_si
 
 void recovery_note_session(const Manager *m, const char *what, const char *name) {
         char line[SESSION_NAME_MAX + 16];
-        _cleanup_close_ int fd =
-                openat(m->ports->run_fd, "incoming.notes", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        _cleanup_close_ int fd = openat(m->ports->run_fd, "incoming.notes",
+                                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
         int n = snprintf(line, sizeof(line), "%s %s\n", what, name);
         int r = fd < 0 ? -errno : fd_write_all(fd, line, (size_t)n);

@@ -42,10 +42,10 @@ typedef struct Session {
         uint32_t uid;
         char owner[256]; /* unique bus name; "" when it is gone */
         SessionState state;
-        int fd;       /* -1: not held */
-        bool direct;  /* the client has a copy of the descriptor */
-        bool doomed;  /* close it as soon as the call under way is over */
-        bool dropped; /* closed for good: no longer in the table */
+        int fd;              /* -1: not held */
+        bool direct;         /* the client has a copy of the descriptor */
+        bool doomed;         /* close it as soon as the call under way is over */
+        bool dropped;        /* closed for good: no longer in the table */
         SessionFile **files; /* in the order of preservation */
         size_t n_files, room;
         void *by_token; /* tsearch(3) tree over files */

@@ -114,12 +114,21 @@ exits() {
         }
 }
 
-# same FILE GOLDEN
+# same FILE GOLDEN: text
 same() {
         if [[ -n ${UPDATE_GOLDEN:-} ]]; then
                 cp "$1" "$CLI_DIR/golden/$2"
         fi
         diff -u "$CLI_DIR/golden/$2" "$1"
+}
+
+# The same value; how json-c lays it out differs from version to version.
+same_json() {
+        if [[ -n ${UPDATE_GOLDEN:-} ]]; then
+                cp "$1" "$CLI_DIR/golden/$2"
+        fi
+        "$CLI_TOOL" json '' <"$CLI_DIR/golden/$2" | tr ',' '\n' >"$tmp/golden" &&
+                "$CLI_TOOL" json '' <"$1" | tr ',' '\n' | diff -u "$tmp/golden" -
 }
 
 out_is() {

@@ -15,7 +15,7 @@
  *   refuse, denied, cancel-error   requests are answered with an error
  *   busy     a job runs and waits for participants; otherwise like done
  *   fresh    nothing has happened yet; otherwise like done
- *   wrong    it speaks an older form of an interface: ListJobs has other columns
+ *   wrong    it speaks another version of the interface: UpdateNumber is a string
  *   many     hundreds of jobs
  */
 #include <getopt.h>
@@ -268,8 +268,6 @@ static int method_list_jobs(sd_bus_message *msg, void *userdata, sd_bus_error *e
         sd_bus_message *reply = NULL;
         Mock *m = userdata;
 
-        if (is(m, "wrong"))
-                return sd_bus_reply_method_return(msg, "as", 1, "job");
         int r = sd_bus_message_new_method_return(msg, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(otssss)");
@@ -320,7 +318,7 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
         if (streq(property, "Notice"))
                 return sd_bus_message_append(reply, "s",
                                              is(m, "busy") ? "liveupdated was restarted while PREPARED." : "");
-        return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+        return sd_bus_message_append(reply, "s", "0.0-mock");
 }
 
 static int get_update_number(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -473,6 +471,25 @@ static void fill(Mock *m) {
                 };
 }
 
+static int get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", "two");
+}
+
+static const sd_bus_vtable *vtable_for(const Mock *m) {
+        static sd_bus_vtable wrong[ELEMENTSOF(manager_vtable)];
+
+        if (!is(m, "wrong"))
+                return manager_vtable;
+        memcpy(wrong, manager_vtable, sizeof(wrong));
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+                if (wrong[i].type == _SD_BUS_VTABLE_PROPERTY && streq(wrong[i].x.property.member, "UpdateNumber")) {
+                        wrong[i].x.property.signature = "s";
+                        wrong[i].x.property.get = get_string;
+                }
+        return wrong;
+}
+
 static int connect_bus(Mock *m, const char *address) {
         int r = sd_bus_new(&m->bus);
 
@@ -480,7 +497,7 @@ static int connect_bus(Mock *m, const char *address) {
             (r = sd_bus_negotiate_fds(m->bus, true)) < 0 || (r = sd_bus_start(m->bus)) < 0 ||
             (r = sd_bus_set_exit_on_disconnect(m->bus, true)) < 0 ||
             (r = sd_bus_add_filter(m->bus, NULL, on_message, m)) < 0 ||
-            (r = sd_bus_add_object_vtable(m->bus, NULL, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, manager_vtable,
+            (r = sd_bus_add_object_vtable(m->bus, NULL, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, vtable_for(m),
                                           m)) < 0 ||
             (r = sd_bus_add_fallback_vtable(m->bus, NULL, LIVEUPDATE_PATH "/job", LIVEUPDATE_JOB_INTERFACE, job_vtable,
                                             find_job, m)) < 0 ||

@@ -15,7 +15,7 @@ both() {
         point "$name: nothing on stderr" err_empty
         ctl "$@" --json
         point "$name: status with --json" exits 0
-        point "$name: JSON" same "$tmp/out" "$name.json"
+        point "$name: JSON" same_json "$tmp/out" "$name.json"
         cp "$tmp/out" "$tmp/pretty"
         ctl "$@" --json=short
         point "$name: --json=short is one line" test "$(wc -l <"$tmp/out")" = 1
@@ -39,7 +39,10 @@ both job-last job
 both timeline timeline
 both timeline-5 timeline 5
 both timeline-none timeline 7
-both version version
+ctl version
+point 'version' grep -q -x 'liveupdatectl [0-9.]*' "$tmp/out"
+ctl version --json
+point 'version --json' json /version "$(sed -n "s/^ *version: '\(.*\)',/\1/p" "$TOP/meson.build")"
 both help help
 
 ctl sessions --no-legend
@@ -84,10 +87,10 @@ ctl sessions --json=short
 point 'sessions without the right: code' json /error/code not-authorised
 
 start_mock wrong
-ctl jobs
+ctl status
 point 'an answer of another form: status' exits 1
 point 'an answer of another form: message' err_has 'not the form this liveupdatectl knows'
-ctl jobs --json
+ctl status --json
 point 'an answer of another form: code' json /error/code protocol
 
 # --- jobs that end well --------------------------------------------------------------

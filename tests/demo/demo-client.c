@@ -24,7 +24,8 @@
 #include "guest.h"
 #include "sys/luo.h"
 
-enum { TOKEN_MEMORY = 1, TOKEN_STATE = 2, PAGES_AT_A_TIME = 64 };
+enum { TOKEN_MEMORY = 1, TOKEN_STATE = 2, PAGES_AT_A_TIME = 64, RESIZE_TRIES = 500 };
+#define RESIZE_PAUSE_USEC (20 * USEC_PER_MSEC)
 #define CALL_TIMEOUT_USEC (300 * USEC_PER_SEC)
 
 typedef struct Client {
@@ -32,9 +33,11 @@ typedef struct Client {
         const char *veto, *mute;
         size_t size;
         bool direct, once;
+        bool prepared;    /* our memory is preserved, or was on its way to be */
+        unsigned n_tries; /* of resizing the memory after a resume */
         sd_bus *bus;
         sd_event *event;
-        sd_event_source *writer;
+        sd_event_source *writer, *resizer;
         Guest guest;
         int lease;
         int session_fd;
@@ -158,8 +161,8 @@ static int come_back(Client *c) {
 /* The phases. */
 
 static int on_prepare(Client *c) {
+        c->prepared = true;
         int r = get_session(c, "OpenSession");
-
         if (r >= 0)
                 r = preserve(c, c->guest.memory_fd, TOKEN_MEMORY);
         say(c, r < 0 ? "cannot prepare: %s" : "prepared", strerror(-r));
@@ -181,13 +184,31 @@ static int on_freeze(Client *c) {
         return r;
 }
 
+/* Preserved memory cannot be resized; memory that was given back can. The daemon lets
+ * its copy of the session go after it told everybody to resume, so this may take a few
+ * tries. */
+static int on_resize(sd_event_source *source, uint64_t usec, void *userdata) {
+        Client *c = userdata;
+        off_t size = (off_t)c->guest.state.size;
+
+        if (ftruncate(c->guest.memory_fd, size + GUEST_PAGE) == 0 && ftruncate(c->guest.memory_fd, size) == 0)
+                say(c, "memory is resizable");
+        else if (++c->n_tries < RESIZE_TRIES)
+                return MIN_OF(sd_event_source_set_time_relative(source, RESIZE_PAUSE_USEC), 0)
+                               ?: sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        else
+                say(c, "memory is NOT resizable");
+        return 0;
+}
+
 static void resume(Client *c, const char *why) {
         c->session_fd = fd_close(c->session_fd);
+        c->prepared = false;
         set_running(c, true);
-        /* Preserved memory cannot be resized; memory that was given back can. */
-        bool resizable = ftruncate(c->guest.memory_fd, (off_t)c->guest.state.size + GUEST_PAGE) == 0 &&
-                         ftruncate(c->guest.memory_fd, (off_t)c->guest.state.size) == 0;
-        say(c, "resumed (%s), memory is %s", why, resizable ? "resizable" : "NOT resizable");
+        say(c, "resumed (%s)", why);
+        c->n_tries = 0;
+        c->resizer = sd_event_source_disable_unref(c->resizer);
+        (void)sd_event_add_time_relative(c->event, &c->resizer, CLOCK_MONOTONIC, 0, 1, on_resize, c);
 }
 
 static int on_phase(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -239,16 +260,13 @@ static int take_part(Client *c) {
 static int on_owner(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Client *c = userdata;
         const char *name, *old, *new;
-        int enabled = SD_EVENT_ON;
-
         if (sd_bus_message_read(message, "sss", &name, &old, &new) < 0)
                 return 0;
         if (*new) {
                 (void)take_part(c);
                 return 0;
         }
-        (void)sd_event_source_get_enabled(c->writer, &enabled);
-        if (enabled == SD_EVENT_OFF || c->session_fd >= 0)
+        if (c->prepared)
                 resume(c, "the daemon is gone");
         return 0;
 }

@@ -123,7 +123,8 @@ static void put_back(World *w) {
                         w->clients[i].dead = false;
                         assert_int_equal(client_join(&w->clients[i]), 0);
                 }
-        if (!w->kexec.loaded || !w->manager->next.loaded) /* a restarted daemon trusts no image that it did not judge */
+        if (!w->kexec.loaded ||
+            !w->manager->next.loaded) /* a restarted daemon trusts no image that it did not judge */
                 assert_int_equal(world_load(w), 0);
         assert_int_equal(world_job(w, manager_update), 0);
         assert_int_equal(world_arrive(w), 0);

@@ -21,20 +21,20 @@ typedef struct World World;
 
 typedef struct Client {
         World *world;
-        const char *name;     /* of the session and the participant */
-        bool direct;          /* preserves on its own copy of the session descriptor */
-        Manner manner[3];     /* for prepare, freeze, resume */
+        const char *name; /* of the session and the participant */
+        bool direct;      /* preserves on its own copy of the session descriptor */
+        Manner manner[3]; /* for prepare, freeze, resume */
         OnDeath on_death;
         Participant *participant;
-        int session_fd;       /* its own copy; -1 */
-        int memory;           /* its memfd; -1 after the jump until retrieved */
+        int session_fd; /* its own copy; -1 */
+        int memory;     /* its memfd; -1 after the jump until retrieved */
         bool preserved;
-        unsigned told[3];     /* how often it was asked: prepare, freeze, resume */
-        bool asked[3];        /* and has still to answer */
+        unsigned told[3]; /* how often it was asked: prepare, freeze, resume */
+        bool asked[3];    /* and has still to answer */
         bool dead;
-        int failure;          /* of the last session call */
+        int failure; /* of the last session call */
         Refusal refusal;
-        bool intact;          /* got its memory back, contents equal */
+        bool intact; /* got its memory back, contents equal */
         bool finished;
 } Client;
 

@@ -26,7 +26,7 @@ arrived() {
         got=$(luvm-kexec retrieve selftest "$from" | sha256sum)
         is "$got" "$(<"$LUVM_SHARED/sum-$from")" "the memory of stage $from is intact"
         refused any 'No such file' 'a finished session is gone' luvm-kexec retrieve selftest "$from"
-        isnt "$RELEASE" "$(<"$LUVM_SHARED/release-$from")" "stage $STAGE runs another kernel than stage $from"
+        is "$RELEASE" "$DUE_RELEASE" "stage $STAGE runs the kernel that was due"
 }
 
 stage1() {
@@ -45,5 +45,5 @@ stage2() {
 
 stage3() {
         arrived
-        is "$RELEASE" "$(<"$LUVM_SHARED/release-1")" 'the third kernel is the first again'
+        is "$CAME_FROM" "$(<"$LUVM_SHARED/release-2")" 'the kernel knows which one it came from'
 }

@@ -5,10 +5,10 @@
 # each stage; the count is kept in a file, so that a subshell may make points too. What
 # must survive the jump goes below $LUVM_SHARED.
 #
-# Given: STAGE, STAGES, RELEASE (of the running kernel), KEXEC_COUNT, CAME_FROM, and for
-# the next stage NEXT_KERNEL, NEXT_INITRD, NEXT_APPEND (command line words to append; the
-# daemon's configuration has them already) and NEXT_CMDLINE (all of it). LUVM_SCALE is
-# how much slower than under KVM things are.
+# Given: STAGE, STAGES, RELEASE (of the running kernel; the one that was due, or the stage
+# would not run), KEXEC_COUNT, CAME_FROM, and for the next stage NEXT_KERNEL, NEXT_INITRD,
+# NEXT_APPEND (command line words to append; the daemon's configuration has them already)
+# and NEXT_CMDLINE (all of it). LUVM_SCALE is how much slower than under KVM things are.
 
 shopt -s extglob
 export LUVM_SHARED=/run/luvm/shared

@@ -18,6 +18,11 @@ open_port() {
         return 1
 }
 
+# image_of STAGE: a or b. They alternate unless the host named one for all updates.
+image_of() {
+        if (($1 == 1 || (!LUVM_NEXT_FIXED && $1 % 2))); then echo a; else echo b; fi
+}
+
 # The last luvm.stage= counts: every update appends one.
 read_stage() {
         local word words
@@ -27,14 +32,14 @@ read_stage() {
                 [[ $word == luvm.stage=+([0-9]) ]] && STAGE=${word#*=}
         done
         read -r RELEASE </proc/sys/kernel/osrelease
-        # Images alternate unless the host named one for all updates.
-        NEXT_KERNEL=$LUVM_SHARED/kernel-a
-        ((!LUVM_NEXT_FIXED && STAGE % 2 == 0)) || NEXT_KERNEL=$LUVM_SHARED/kernel-b
+        NEXT_KERNEL=$LUVM_SHARED/kernel-$(image_of $((STAGE + 1)))
+        DUE_RELEASE=$LUVM_RELEASE_A
+        [[ $(image_of "$STAGE") == a ]] || DUE_RELEASE=$LUVM_RELEASE_B
         NEXT_INITRD=$LUVM_SHARED/initramfs
         NEXT_APPEND="luvm.stage=$((STAGE + 1))"
         # For those who load by hand.
         NEXT_CMDLINE="$(</proc/cmdline) $NEXT_APPEND"
-        export STAGE RELEASE NEXT_KERNEL NEXT_INITRD NEXT_APPEND NEXT_CMDLINE
+        export STAGE RELEASE DUE_RELEASE NEXT_KERNEL NEXT_INITRD NEXT_APPEND NEXT_CMDLINE
 }
 
 # The kernel's record of the jump: u32 version, char previous_release[65], u32 count
@@ -52,7 +57,8 @@ read_kexec_metadata() {
         done
 }
 
-# Stage N + 1 has N updates behind it, the last from the kernel of stage N.
+# Stage N + 1 has N updates behind it, the last from the kernel of stage N, and runs the
+# kernel that was due.
 check_stage() {
         local before='' problem=''
         read_kexec_metadata
@@ -60,6 +66,8 @@ check_stage() {
                 problem="came to stage $STAGE, but $LUVM_CASE has $STAGES"
         elif ((KEXEC_COUNT != STAGE - 1)); then
                 problem="stage $STAGE should have $((STAGE - 1)) handovers behind it, the kernel counts $KEXEC_COUNT"
+        elif [[ $DUE_RELEASE != unknown && $RELEASE != "$DUE_RELEASE" ]]; then
+                problem="stage $STAGE should run $DUE_RELEASE, but $RELEASE runs"
         elif ((STAGE > 1)); then
                 read -r before <"$LUVM_SHARED/release-$((STAGE - 1))"
                 [[ $CAME_FROM == "$before" ]] ||

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The front door: thin targets over meson and the scripts in scripts/.
+
+BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
+BUILD = $(BUILDS)/default
+CLANG_FORMAT = clang-format-14
+
+.PHONY: help demo check check-fast check-vm build install clean format
+
+help:
+	@echo 'make demo        a whole live update in a VM, with real kernels'
+	@echo 'make check       all tests, VM cases included (the same as .ci/run)'
+	@echo 'make check-fast  style and unit tests, in under a minute'
+	@echo 'make check-vm    the VM cases alone'
+	@echo 'make build       build in $(BUILD)'
+	@echo 'make install     install what was built (DESTDIR= for packaging)'
+	@echo 'make format      format the C sources with $(CLANG_FORMAT)'
+	@echo 'make clean       remove the build trees; test kernels stay in ~/.cache/liveupdated'
+	@echo
+	@echo 'demo, check and build install what they need with apt (Debian 12 or 13).'
+
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check
+
+check-fast:
+	@scripts/check style unit
+
+check-vm:
+	@scripts/check vm
+
+build:
+	@scripts/deps.sh build
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@ninja -C $(BUILD)
+
+install:
+	@test -f $(BUILD)/build.ninja || { echo 'Run make build first.' >&2; exit 1; }
+	@meson install -C $(BUILD)
+
+format:
+	@find src tests -name '*.[ch]' -exec $(CLANG_FORMAT) -i {} +
+
+clean:
+	@rm -rf $(BUILDS)/default $(BUILDS)/gcc $(BUILDS)/clang $(BUILDS)/asan $(BUILDS)/vm $(BUILDS)/*.log $(BUILDS)/vm.tap
+	@rmdir $(BUILDS) 2>/dev/null || true

@@ -166,6 +166,7 @@ static void add_crossed_job(Manager *m) {
 void receive_effect(Manager *m) {
         const Manifest *from = m->incoming.manifest;
 
+        m->incoming.deadline = config_deadline(manager_now(m), m->config->finish_timeout_usec);
         add_crossed_job(m);
         for (size_t i = 0; from && i < from->n_sessions; i++)
                 add_incoming(m, &from->sessions[i]);

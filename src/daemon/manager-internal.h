@@ -86,6 +86,8 @@ void receive_effect(Manager *m); /* EFFECT_RECEIVE */
 void receive_finish(Manager *m); /* EFFECT_FINISH */
 void receive_check(Manager *m);  /* something was claimed or finished: is the update over? */
 void receive_settle(Manager *m);
+/* The time that clients have to come back is over: says who did not; waits on. */
+void receive_report_late(Manager *m);
 void receive_mark(Manager *m, Step step, bool overwrite);
 
 /* recovery.c */

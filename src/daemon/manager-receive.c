@@ -346,6 +346,26 @@ int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal 
         return 0;
 }
 
+void receive_report_late(Manager *m) {
+        const Session *first = NULL;
+        size_t n = 0;
+
+        m->incoming.deadline = UINT64_MAX;
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                if (s->state == SESSION_FINISHED || s->state == SESSION_LOST)
+                        continue;
+                first = first ?: s;
+                n++;
+        }
+        if (first)
+                manager_notice(m,
+                               "%zu sessions are not finished in time after the live update; the first is %s (%s). "
+                               "Start its client, or let the kernel free what it holds with 'liveupdatectl finish "
+                               "--unclaimed'.",
+                               n, first->name, session_state_to_string(first->state));
+}
+
 static bool all_over(const Manager *m) {
         for (size_t i = 0; i < m->sessions.n; i++)
                 if (session_is_incoming(m->sessions.items[i]) && m->sessions.items[i]->state != SESSION_FINISHED &&

@@ -286,7 +286,8 @@ int manager_veto(Manager *m, Participant *p, Want phase, const char *reason, Ref
 
 int manager_delay(Manager *m, Participant *p, Want phase, uint64_t until, const char *reason, Refusal *refusal) {
         uint64_t timeout = phase == WANT_PREPARE ? m->config->prepare_timeout_usec : m->config->freeze_timeout_usec;
-        uint64_t limit = config_deadline(manager_now(m), timeout);
+        /* A client may ask for as much time again as everybody gets, counted from when it was asked. */
+        uint64_t limit = config_deadline(p->asked, MIN_OF(2 * timeout, CONFIG_FOREVER));
         int r = barrier_delay(&m->barrier, p, phase, until, limit, reason, refusal);
 
         if (r < 0)
@@ -303,6 +304,8 @@ uint64_t manager_deadline(const Manager *m) {
 
         if (m->phase == PHASE_FREEZING && !m->update.synced)
                 deadline = MIN_OF(deadline, m->update.sync_deadline);
+        if (m->phase == PHASE_UPDATED)
+                deadline = MIN_OF(deadline, m->incoming.deadline);
         return deadline;
 }
 
@@ -319,6 +322,8 @@ void manager_tick(Manager *m, uint64_t now) {
                 refuse(&why, REASON_DEADLINE, "sync", "the file systems did not take all data in time");
                 manager_fail(m, &why);
         }
+        if (m->phase == PHASE_UPDATED && now >= m->incoming.deadline)
+                receive_report_late(m);
         EMIT(m, rearm);
 }
 

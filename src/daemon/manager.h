@@ -81,6 +81,7 @@ typedef struct Incoming {
         bool has_timeline;
         bool timeline_live; /* the clock runs on: this kernel may add steps */
         uint32_t claimed, finished;
+        uint64_t deadline;      /* when to report what is still not finished; UINT64_MAX: never, or done */
         unsigned n_finishing;   /* sessions that a FINISH job waits for */
         Refusal finish_failure; /* the first one of that job */
         Refusal broken;         /* why there is no manifest */

@@ -381,6 +381,25 @@ static void test_finish_with_unclaimed(void **state) {
         assert_int_equal(luo_fake_finishes(w->luo, "vm-b"), 1);
 }
 
+static void test_finish_late(void **state) {
+        _cleanup_world_ World *w = two_clients();
+
+        assert_int_equal(config_parse(&w->config, "t", "[Update]\nFinishTimeoutSec=60\n", 29, NULL, NULL), 0);
+        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        assert_int_equal(client_finish(&w->clients[0]), 0);
+        assert_null(w->manager->notice);
+        assert_true(manager_deadline(w->manager) < UINT64_MAX);
+        world_wait(w, 61 * USEC_PER_SEC);
+        assert_non_null(strstr(w->manager->notice, "vm-b"));
+        assert_int_equal(manager_deadline(w->manager), UINT64_MAX);
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        assert_int_equal(client_return(&w->clients[1]), 0);
+        assert_int_equal(client_finish(&w->clients[1]), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+}
+
 static void test_finish_blocked(void **state) {
         _cleanup_world_ World *w = two_clients();
         Refusal refusal;
@@ -475,6 +494,7 @@ int main(void) {
                 cmocka_unit_test(test_crash_in_each_wait),
                 cmocka_unit_test(test_crash_while_updated),
                 cmocka_unit_test(test_finish_with_unclaimed),
+                cmocka_unit_test(test_finish_late),
                 cmocka_unit_test(test_finish_blocked),
                 cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_names),

@@ -2,14 +2,14 @@
 # shellcheck shell=bash
 # Completion for liveupdatectl; verbs and options come from its own --help.
 _liveupdatectl() {
-        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb= word
+        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" word
         local help
         help=$(liveupdatectl --help 2>/dev/null) || return
         COMPREPLY=()
 
         # "--kernel=FILE" arrives as three words.
         [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
-        [[ $cur == = ]] && cur=
+        [[ $cur == = ]] && cur=""
         case $prev in
         --kernel | --initrd)
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -161,7 +161,7 @@ int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int 
                 const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
                 if (value == ':')
                         return usage("Option '%s' takes an argument.", word);
-                if (value == '?' && optopt > 0 && optopt < ARG_JSON)
+                if (value == '?' && strncmp(word, "--", 2) != 0)
                         return usage("There is no option '-%c'.", optopt);
                 if (value == '?')
                         return usage("Option '%s' is not known, not unique, or takes no argument.", word);

@@ -29,7 +29,8 @@ static const char *pager_command(void) {
 static bool wants_pager(const Ctl *c, const char *text) {
         struct winsize size;
 
-        return !c->options.no_pager && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) &&
+        /* JSON is for programs, even where they have a terminal. */
+        return !c->options.no_pager && c->options.json == JSON_OFF && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) &&
                ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && count_lines(text) >= size.ws_row &&
                pager_command();
 }

@@ -216,6 +216,10 @@ static void on_notice_changed(void *userdata) {
         CHANGED((Bus *)userdata, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"Notice");
 }
 
+void bus_abi_changed(Bus *b) {
+        CHANGED(b, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"KernelAbi");
+}
+
 static void on_rearm(void *userdata) {
         bus_rearm(userdata);
 }

@@ -26,6 +26,7 @@ typedef struct Bus {
  * runs; its events need the bus, and its start-up must be over before anybody calls. */
 int bus_setup(Bus *b, sd_event *event, sd_bus *bus);
 int bus_request_name(Bus *b);
+void bus_abi_changed(Bus *b);
 /* Forgets all participants' leases; before the manager goes. */
 void bus_release_leases(Bus *b);
 void bus_done(Bus *b);

@@ -21,6 +21,7 @@
 typedef struct App {
         Config config;
         HostFacts host;
+        HostFacts judged; /* the image worker's copy, with what takes long to find out */
         Clock clock;
         LuoDevice device;
         KexecReal kexec;
@@ -120,6 +121,25 @@ static int on_worker(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
+/* The ABI strings that only the running kernel's image tells take long to read, so that
+ * is done once the clients are served; the image worker does it before any verdict. */
+static int run_complete(void *work) {
+        App *a = work;
+
+        return host_complete_facts("", &a->judged);
+}
+
+static void completed(void *work, int r, _unused_ void *userdata) {
+        App *a = work;
+
+        if (r < 0) {
+                log_errno(r, "Reading the running kernel's image");
+                return;
+        }
+        a->host.abi = a->judged.abi;
+        bus_abi_changed(&a->bus);
+}
+
 static bool in_midst(Phase phase) {
         return phase != PHASE_NORMAL && phase != PHASE_UPDATED && phase != PHASE_FINISHING;
 }
@@ -177,10 +197,12 @@ static int open_ports(App *a) {
         r = host_read_facts("", &a->host);
         if (r < 0)
                 return log_errno(r, "Reading what the kernel says about itself");
+        a->judged = a->host;
         *p = (Ports){
                 .luo = luo_device(&a->device, a->config.luo_device, a->config.luo_busy_usec),
-                .kexec = kexec_real(&a->kexec, &a->host),
+                .kexec = kexec_real(&a->kexec, &a->judged),
                 .host = &a->host,
+                .started_ticks = a->clock.start_ticks,
                 .clock = &clock_ops,
                 .clock_self = &a->clock,
                 .store = getenv("NOTIFY_SOCKET") ? &store_ops : NULL,
@@ -228,6 +250,9 @@ static int run(App *a) {
         log_info("liveupdated " PROJECT_VERSION " runs on %s; the state is %s.", a->host.release,
                  phase_to_string(a->manager->phase));
         bus_rearm(&a->bus);
+        r = worker_submit(a->ports.image_lane, run_complete, completed, a, NULL);
+        if (r < 0)
+                return log_errno(r, "Queueing the look at the running kernel");
         r = sd_event_loop(a->event);
         return r < 0 ? log_errno(r, "The event loop") : r;
 }

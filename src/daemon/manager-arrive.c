@@ -36,7 +36,7 @@ static void take_timeline(Manager *m, const void *page, size_t size) {
         if (!in->timeline_live)
                 return;
         timeline_mark(&in->timeline, STEP_KERNEL_START, p->clock->kernel_start(p->clock_self), false);
-        timeline_mark(&in->timeline, STEP_DAEMON_START, m->started_ticks, false);
+        timeline_mark(&in->timeline, STEP_DAEMON_START, p->started_ticks, false);
         receive_mark(m, STEP_RECEIVED, false);
 }
 

@@ -95,10 +95,14 @@ static int submit(Manager *m, Load *l, Job *job, Refusal *refusal) {
         return 0;
 }
 
-/* The command line to use where the caller gave none: configured, or the running one. */
+/* The command line to use where the caller gave none: the configured one. Without any
+ * it stays empty: judging takes the UKI's own or the running one. */
 static int default_cmdline(const Manager *m, char **ret) {
         _cleanup_free_ char *base = NULL;
         int r;
+
+        if (str_empty(m->config->kexec_command_line) && str_empty(m->config->kexec_append))
+                return (*ret = strdup("")) ? 0 : -ENOMEM;
 
         if (!str_empty(m->config->kexec_command_line)) {
                 base = strdup(m->config->kexec_command_line);

@@ -360,7 +360,6 @@ int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size
                 .update = { .own_session = -1, .page_fd = -1 },
                 .jobs = { .next = 1 },
         };
-        m->started_ticks = manager_ticks(m);
         int r = receive_start(m, stored, n_stored);
         if (r < 0) {
                 manager_free(m);

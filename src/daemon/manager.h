@@ -107,7 +107,6 @@ struct Manager {
         unsigned n_calls;   /* session calls in the worker */
         unsigned n_closing; /* sessions whose close is under way or still to come */
         bool jump_pending;
-        uint64_t started_ticks;
         char *notice;
 };
 

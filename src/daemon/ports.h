@@ -33,6 +33,7 @@ typedef struct Ports {
         const HostFacts *host;
         Worker *luo_lane;   /* calls on /dev/liveupdate and on sessions, in order */
         Worker *image_lane; /* whole images, and sync(2) */
+        uint64_t started_ticks; /* when the daemon began, before it read anything */
         const ClockOps *clock;
         void *clock_self;
         const StoreOps *store; /* NULL: none */

@@ -240,11 +240,19 @@ int host_read_facts(const char *root, HostFacts *ret) {
                 read_kho_string(root_fd, f);
                 read_luo_state(root_fd, f);
                 read_scratch(root_fd, f);
-                read_image(root_fd, f);
                 *ret = *f;
         }
         free(f);
         return r;
+}
+
+int host_complete_facts(const char *root, HostFacts *facts) {
+        _cleanup_close_ int root_fd = open(*root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (root_fd < 0)
+                return -errno;
+        read_image(root_fd, facts);
+        return 0;
 }
 
 void host_facts_done(HostFacts *facts) {

@@ -44,6 +44,9 @@ typedef struct HostFacts {
 } HostFacts;
 
 /* root: "" for the real one. Missing sources leave fields empty; only -ENOMEM and a
- * failing uname are errors. Reading the kernel image may take a second. */
+ * failing uname are errors. Quick: it is part of every blackout. */
 int host_read_facts(const char *root, HostFacts *ret);
+/* The rest of the ABI strings, from the running kernel's image: reads and decompresses
+ * all of it, which may take a second. Does nothing that host_read_facts() did. */
+int host_complete_facts(const char *root, HostFacts *facts);
 void host_facts_done(HostFacts *facts);

@@ -9,9 +9,14 @@
  *   cli-tool introspect ADDRESS PATH prints an object's introspection data
  *   cli-tool pty ROWS COMMAND...     runs a command on a terminal of its own, with as
  *                                    many rows, and prints what it wrote
+ *   cli-tool bridge ADDRESS          carries bytes between stdin and stdout and the
+ *                                    unix:path= socket of ADDRESS, as ssh would
  */
 #include <json-c/json.h>
+#include <poll.h>
 #include <pty.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 
@@ -84,11 +89,44 @@ static int tool_pty(const char *rows, char **command) {
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Copies what is there; false at the end. */
+static bool carry(int from, int to) {
+        char buf[4096];
+
+        ssize_t n = read(from, buf, sizeof(buf));
+        for (ssize_t done = 0, k; n > 0 && done < n; done += k) {
+                k = write(to, buf + done, (size_t)(n - done));
+                if (k < 0)
+                        return false;
+        }
+        return n > 0;
+}
+
+static int tool_bridge(const char *address) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        static const char prefix[] = "unix:path=";
+
+        if (strncmp(address, prefix, strlen(prefix)) != 0)
+                return 2;
+        (void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%.*s", (int)strcspn(address + strlen(prefix), ","),
+                       address + strlen(prefix));
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+                return 1;
+        struct pollfd p[] = { { STDIN_FILENO, POLLIN, 0 }, { fd, POLLIN, 0 } };
+        while (poll(p, 2, -1) >= 0)
+                if ((p[0].revents && !carry(STDIN_FILENO, fd)) || (p[1].revents && !carry(fd, STDOUT_FILENO)))
+                        return 0;
+        return 1;
+}
+
 int main(int argc, char **argv) {
         if (argc == 3 && streq(argv[1], "json"))
                 return tool_json(argv[2]);
         if (argc == 4 && streq(argv[1], "introspect"))
                 return tool_introspect(argv[2], argv[3]);
+        if (argc == 3 && streq(argv[1], "bridge"))
+                return tool_bridge(argv[2]);
         if (argc > 3 && streq(argv[1], "pty"))
                 return tool_pty(argv[2], argv + 3);
         return 2;

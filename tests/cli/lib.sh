@@ -67,16 +67,19 @@ stop_bus() {
 # start_mock SCENARIO: returns when it has its name on the bus. A bus that an earlier
 # scenario killed is started again.
 start_mock() {
-        local line
+        local line=
         stop_mock
-        kill -0 "${bus_pid:-0}" 2>/dev/null && [[ -n $bus_pid ]] || start_bus
+        if [[ -z $bus_pid ]] || ! kill -0 "$bus_pid" 2>/dev/null; then
+                start_bus
+        fi
         rm -f "$tmp/mock-in" "$tmp/mock-out"
         mkfifo "$tmp/mock-in" "$tmp/mock-out"
         exec 8<>"$tmp/mock-in" 9<>"$tmp/mock-out"
         "$MOCK_SERVICE" --address="$address" --scenario="$1" --bus-pid="$bus_pid" \
                 <"$tmp/mock-in" >"$tmp/mock-out" 8>&- 9>&- &
         mock_pid=$!
-        read -r -t 30 line <&9 && [[ $line == ready ]] || {
+        read -r -t 30 line <&9
+        [[ $line == ready ]] || {
                 echo "Bail out! no mock service for scenario $1"
                 exit 1
         }

@@ -6,15 +6,15 @@
  * --address, says "ready" on stdout once it has its name, and writes every request it
  * gets to stdout too. It ends when its stdin does.
  *
- *   done     a new job tells two steps and is done
+ *   plain    a new job tells two steps and is done
  *   early    the job ends before the reply to the request is sent
  *   fail, cancelled   it ends like this
  *   hang     it goes on until Cancel
  *   jump     the state becomes jumping; at the client's next ping (so it has heard of
  *            it) the whole bus is killed, as a kexec would
  *   refuse, denied, cancel-error   requests are answered with an error
- *   busy     a job runs and waits for participants; otherwise like done
- *   fresh    nothing has happened yet; otherwise like done
+ *   busy     a job runs and waits for participants; otherwise like plain
+ *   fresh    nothing has happened yet; otherwise like plain
  *   wrong    it speaks another version of the interface: UpdateNumber is a string
  *   many     hundreds of jobs
  */
@@ -116,7 +116,7 @@ static int on_defer(sd_event_source *s, void *userdata) {
                 }
                 return 0;
         default:
-                if (streq(m->current->kind, "prepare") && is(m, "done"))
+                if (streq(m->current->kind, "prepare") && is(m, "plain"))
                         set_state(m, "prepared");
                 end_job(m, m->current, is(m, "fail") ? "failed" : is(m, "cancelled") ? "cancelled" : "done");
         }
@@ -517,7 +517,7 @@ int main(int argc, char **argv) {
                                                  { "scenario", required_argument, NULL, 's' },
                                                  { "bus-pid", required_argument, NULL, 'p' },
                                                  {} };
-        Mock m = { .scenario = "done" };
+        Mock m = { .scenario = "plain" };
         const char *address = "";
         int c;
 

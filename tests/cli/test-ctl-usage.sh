@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Wrong command lines, files that are not there, the terminal, and the manual page.
 
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-start_mock done
+start_mock plain
 printf 'kernel' >"$tmp/kernel"
 
 # bad MESSAGE ARGUMENT...: exit status 2, says so on stderr with a way out, and the
@@ -36,6 +37,8 @@ bad "Option '--host' takes an argument." status --host
 bad "Option '-H' takes an argument." status -H
 bad "--host takes the name of a host, not ''." -H ''
 bad "--host takes the name of a host, not '-oProxyCommand=x'." -H -oProxyCommand=x
+bad "There is no option '-x'." -qx
+bad "Option '--no-' is not known, not unique" --no-
 bad "Option '--quiet=yes' is not known, not unique, or takes no argument." --quiet=yes
 bad '--cmdline, --append and --reuse-cmdline exclude one another.' load "$tmp/kernel" --append=a --cmdline=b
 bad '--cmdline, --append and --reuse-cmdline exclude one another.' load "$tmp/kernel" --append=a --reuse-cmdline
@@ -73,7 +76,7 @@ point 'no kernel was loaded, no update begun' request Freeze
 # --- the terminal --------------------------------------------------------------------
 esc=$'\e'
 pty() {
-        "$CLI_TOOL" pty "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+        timeout 60 "$CLI_TOOL" pty "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
         status=$?
 }
 no_escape() {
@@ -83,7 +86,7 @@ no_escape() {
 pty 50 "$LIVEUPDATECTL" --address="$address" status
 point 'colours on a terminal' out_has "${esc}[32mnormal${esc}[0m"
 pty 50 "$LIVEUPDATECTL" --address="$address" sessions
-point 'colours in a table' out_has "$esc[31mlost"
+point 'colours in a table' out_has "${esc}[31mlost"
 pty 50 env NO_COLOR=1 "$LIVEUPDATECTL" --address="$address" status
 point 'NO_COLOR: none' no_escape
 point 'NO_COLOR: the text is there' out_has 'State: normal'
@@ -93,6 +96,8 @@ pty 50 env TERM=dumb "$LIVEUPDATECTL" --address="$address" sessions
 point 'none on a dumb terminal' no_escape
 pty 50 "$LIVEUPDATECTL" --address="$address" --json status
 point 'none in JSON' no_escape
+pty 5 env SYSTEMD_PAGER="sed 's/^/paged: /'" "$LIVEUPDATECTL" --address="$address" --json status
+point 'JSON is not paged' eval '! out_has paged && out_has update_number'
 pty 50 "$LIVEUPDATECTL" --address="$address" unload
 point 'steps are told on a terminal' out_has 'Job 10 (unload): asking clients'
 pty 50 "$LIVEUPDATECTL" --address="$address" -q unload
@@ -140,7 +145,7 @@ done
 point 'there are as many verbs in the manual page' test "$(grep -c '^### `[a-z]' "$page")" = "$i"
 for ((i = 0; ; i++)); do
         name=$("$CLI_TOOL" json "/options/$i/name" <"$tmp/help-json" 2>/dev/null) || break
-        point "option --$name is in the manual page" grep -q -e "^- .*\`--$name[=\`\\[]" "$page"
+        point "option --$name is in the manual page" grep -q -e "^- .*\`--${name}[=\`\\[]" "$page"
         point "option --$name is in --help" grep -q -e "^  .*--$name" "$tmp/help"
 done
 point 'there are as many options in the manual page' test "$(grep -c '^- .*`--[a-z]' "$page")" = "$i"

@@ -3,6 +3,7 @@
 # Every verb against the mock service: text against golden files, JSON, exit status.
 # UPDATE_GOLDEN=1 writes the golden files anew; look at the difference before it goes in.
 
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # both GOLDEN VERB...: as text and as JSON
@@ -26,7 +27,7 @@ both() {
 }
 
 # --- looking -----------------------------------------------------------------------
-start_mock done
+start_mock plain
 both status status
 cp "$tmp/out" "$tmp/status"
 ctl
@@ -102,7 +103,7 @@ running=$(sed 's/ *$//' /proc/cmdline)
 done_verb() {
         local kind=$1 expected=$2
         shift 2
-        start_mock done
+        start_mock plain
         ctl "$@"
         point "$*: status" exits 0
         point "$*: text" out_is "Job 8 ($kind) is done.
@@ -132,7 +133,7 @@ done_verb cancel Cancel cancel
 done_verb finish 'Finish =-1' finish
 done_verb finish 'Finish unclaimed=1' finish --unclaimed
 
-start_mock done
+start_mock plain
 ctl update --kernel="$tmp/kernel" --initrd="$tmp/initrd"
 point 'update --kernel: status' exits 0
 point 'update --kernel: loads first' request "LoadKernel kernel=7 initrd=9 cmdline=''"
@@ -147,7 +148,7 @@ point 'a job that ends before the reply: text' out_is 'Job 8 (prepare) is done.
 '
 point 'a job that ends before the reply: its step' err_is 'Job 8 (prepare): being quick'
 
-start_mock done
+start_mock plain
 ctl prepare --verbose
 point '-v tells the steps' err_is 'Job 8 (prepare): asking clients
 Job 8 (prepare): preserving'

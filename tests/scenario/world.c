@@ -158,6 +158,7 @@ static int try_boot(World *w) {
                 .luo = luo_fake_port(w->luo),
                 .kexec = kexec_fake_port(&w->kexec),
                 .host = &w->host,
+                .started_ticks = clock_tick(w),
                 .clock = &clock_ops,
                 .clock_self = w,
                 .store = w->with_store ? &store_ops : NULL,

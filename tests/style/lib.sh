@@ -14,18 +14,19 @@ plan() {
         echo "1..$1"
 }
 
-# point NAME: good if there is nothing on standard input; else that is what is wrong.
+# point NAME COMMAND...: good if the command succeeds and prints nothing; else that is
+# what is wrong.
 point() {
-        local problems
-        problems=$(cat)
+        local problems rc=0
+        problems=$("${@:2}" 2>&1) || rc=$?
         POINTS=$((POINTS + 1))
-        if [[ -z $problems ]]; then
+        if [[ -z $problems && $rc == 0 ]]; then
                 echo "ok $POINTS - $1"
                 return
         fi
         BAD=$((BAD + 1))
         # shellcheck disable=SC2001 # at each line
-        sed 's/^/# /' <<<"$problems"
+        sed 's/^/# /' <<<"${problems:-exit status $rc}"
         echo "not ok $POINTS - $1"
 }
 

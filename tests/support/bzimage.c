@@ -85,12 +85,10 @@ KernelSpec kernel_spec(void) {
 
 /* Noise that does not compress well and has no '-' by chance next to a string. */
 static void append_noise(Bytes *b, size_t size, uint32_t seed) {
+        append_zeroes(b, size);
         for (size_t i = 0; i < size; i++) {
-                char c;
-
                 seed = seed * 1664525 + 1013904223;
-                c = (char)(seed >> 24);
-                append(b, &c, 1);
+                b->data[b->size - size + i] = (char)(seed >> 24);
         }
 }
 

@@ -82,6 +82,7 @@ static HostFacts read_facts(void) {
         HostFacts f;
 
         assert_int_equal(host_read_facts(root, &f), 0);
+        assert_int_equal(host_complete_facts(root, &f), 0);
         return f;
 }
 

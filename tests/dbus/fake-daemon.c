@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * liveupdated with its real bus side and manager, on fakes: LUO, kexec, and a host that
+ * boots once more for every jump. A jump ends the connection and everything else, as a
+ * kexec does, and starts anew with the fakes that were carried across; so a client sees
+ * the name leave the bus and come back on the other side.
+ *
+ *   fake-daemon --runtime-directory=DIR [--debug]
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "daemon/bus.h"
+#include "fakes/kexec-fake.h"
+#include "fakes/luo-fake.h"
+#include "sys/clock.h"
+
+typedef struct Machine {
+        LuoFake *luo;
+        KexecFake kexec;
+        Config config;
+        unsigned boots;
+        const char *run_dir;
+        /* of one boot */
+        HostFacts host;
+        Ports ports;
+        Bus bus;
+        sd_event *event;
+        sd_bus *connection;
+        bool stopped;
+} Machine;
+
+static uint64_t port_monotonic(_unused_ void *self) {
+        return clock_monotonic_usec();
+}
+static uint64_t port_realtime(_unused_ void *self) {
+        return clock_realtime_usec();
+}
+static ClockKind port_kind(_unused_ void *self) {
+        return CLOCK_KIND_TSC_INVARIANT;
+}
+static uint64_t port_ticks(_unused_ void *self) {
+        return clock_monotonic_usec() * NSEC_PER_USEC;
+}
+static void port_frequency(_unused_ void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb) {
+        *ret_hz = NSEC_PER_SEC;
+        *ret_error_ppb = 1;
+}
+static const ClockOps clock_ops = {
+        .monotonic_usec = port_monotonic,
+        .realtime_usec = port_realtime,
+        .kind = port_kind,
+        .ticks = port_ticks,
+        .kernel_start = port_ticks,
+        .frequency = port_frequency,
+};
+
+static void port_sync(_unused_ void *self) {
+}
+
+static int port_random(void *buf, size_t size) {
+        return getrandom(buf, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
+static int on_worker(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        Machine *m = userdata;
+
+        manager_dispatch(m->bus.manager);
+        return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Machine *m = userdata;
+
+        m->stopped = true;
+        return sd_event_exit(m->event, 0);
+}
+
+static int on_post(sd_event_source *source, void *userdata) {
+        Machine *m = userdata;
+
+        return m->kexec.jumped ? sd_event_exit(m->event, 0) : 0;
+}
+
+static int open_ports(Machine *m) {
+        snprintf(m->host.release, sizeof(m->host.release), "7.3.4-boot%u", m->boots);
+        snprintf(m->host.version, sizeof(m->host.version), "#%u SMP", m->boots);
+        snprintf(m->host.boot_id, sizeof(m->host.boot_id), "00000000-0000-4000-8000-%012u", m->boots);
+        m->host.abi = (KernelAbi){ .kho = "kho-v3", .luo = "luo-v5", .memfd = "memfd-v2" };
+        m->host.update_number = m->boots;
+        m->host.cmdline = strdup("console=ttyS0 kho=on liveupdate=on");
+        (void)mkdir(m->run_dir, 0755);
+        m->ports = (Ports){
+                .luo = luo_fake_port(m->luo),
+                .kexec = kexec_fake_port(&m->kexec),
+                .host = &m->host,
+                .clock = &clock_ops,
+                .sync = port_sync,
+                .random = port_random,
+                .run_fd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC),
+        };
+        if (m->ports.run_fd < 0)
+                return -errno;
+        int r = worker_new("luo", &m->ports.luo_lane);
+        return r < 0 ? r : worker_new("image", &m->ports.image_lane);
+}
+
+static int open_bus(Machine *m) {
+        int r = sd_event_new(&m->event);
+
+        if (r >= 0)
+                r = sd_event_add_io(m->event, NULL, worker_fd(m->ports.luo_lane), EPOLLIN, on_worker, m);
+        if (r >= 0)
+                r = sd_event_add_io(m->event, NULL, worker_fd(m->ports.image_lane), EPOLLIN, on_worker, m);
+        if (r >= 0)
+                r = sd_event_add_signal(m->event, NULL, SIGTERM, on_stop, m);
+        if (r >= 0)
+                r = sd_event_add_post(m->event, NULL, on_post, m);
+        if (r >= 0)
+                r = sd_bus_open_system(&m->connection);
+        return r < 0 ? r : bus_setup(&m->bus, m->event, m->connection);
+}
+
+static int serve(Machine *m) {
+        int r = open_ports(m);
+
+        if (r >= 0)
+                r = open_bus(m);
+        if (r >= 0)
+                r = manager_new(&m->ports, &m->config, NULL, 0, &m->bus.manager);
+        if (r < 0)
+                return r;
+        manager_watch(m->bus.manager, &bus_manager_events, &m->bus);
+        r = bus_request_name(&m->bus);
+        if (r < 0)
+                return r;
+        bus_rearm(&m->bus);
+        return sd_event_loop(m->event);
+}
+
+/* The runtime directory is a tmpfs: a boot empties it. */
+static void power_down(Machine *m) {
+        static const char *const names[] = { "state", "incoming.manifest", "incoming.timeline", "incoming.notes" };
+
+        worker_free(m->ports.luo_lane);
+        worker_free(m->ports.image_lane);
+        bus_release_leases(&m->bus);
+        m->bus.manager = manager_free(m->bus.manager);
+        bus_done(&m->bus);
+        m->event = sd_event_unref(m->event);
+        host_facts_done(&m->host);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                (void)unlinkat(m->ports.run_fd, names[i], 0);
+        fd_close(m->ports.run_fd);
+}
+
+static int run(Machine *m) {
+        int r = luo_fake_new(&m->luo);
+
+        if (r >= 0)
+                r = config_init(&m->config);
+        m->kexec.luo = m->luo;
+        while (r >= 0 && !m->stopped) {
+                m->kexec.jumped = false;
+                r = serve(m);
+                if (r < 0)
+                        log_errno(r, "Serving");
+                power_down(m);
+                m->boots++;
+        }
+        config_done(&m->config);
+        luo_fake_free(m->luo);
+        return r;
+}
+
+int main(int argc, char **argv) {
+        static const struct option options[] = {
+                { "runtime-directory", required_argument, NULL, 'r' },
+                { "debug", no_argument, NULL, 'd' },
+                {},
+        };
+        Machine m = {};
+        sigset_t signals;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                if (c == 'r')
+                        m.run_dir = optarg;
+                else if (c != 'd')
+                        return 2;
+        if (!m.run_dir)
+                return 2;
+        (void)sigemptyset(&signals);
+        (void)sigaddset(&signals, SIGTERM);
+        (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+        (void)signal(SIGPIPE, SIG_IGN);
+        return run(&m) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -49,7 +49,7 @@ plan() {
 start_bus() {
         rm -f "$tmp/bus"
         mkfifo "$tmp/bus"
-        dbus-daemon --config-file="$CLI_DIR/bus.conf" --nofork --nopidfile --print-address=1 >"$tmp/bus" 2>/dev/null &
+        dbus-daemon --config-file="$CLI_DIR/bus.conf" --address="unix:dir=$tmp" --nofork --nopidfile --print-address=1 >"$tmp/bus" 2>/dev/null &
         bus_pid=$!
         read -r -t 30 address <"$tmp/bus" || {
                 echo "Bail out! no private bus"

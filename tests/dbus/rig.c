@@ -56,8 +56,18 @@ static void become_child(void) {
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int open_log(const Rig *r) {
+        char path[96];
+
+        snprintf(path, sizeof(path), "%s/log", r->dir);
+        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        return fd;
+}
+
 static void start_bus(Rig *r) {
         char config[128], ready[128] = "";
+        _cleanup_close_ int log = open_log(r);
         int out[2];
 
         snprintf(config, sizeof(config), "--config-file=%s/bus.conf", r->dir);
@@ -67,6 +77,7 @@ static void start_bus(Rig *r) {
         if (r->bus_pid == 0) {
                 become_child();
                 (void)dup2(out[1], STDOUT_FILENO);
+                (void)dup2(log, STDERR_FILENO);
                 execlp("dbus-daemon", "dbus-daemon", config, "--nofork", "--nopidfile", "--print-address=1", NULL);
                 _exit(127);
         }
@@ -79,21 +90,19 @@ static void start_bus(Rig *r) {
 }
 
 static void start_daemon(Rig *r, const char *variable) {
-        char directory[128], log[96];
+        _cleanup_close_ int log = open_log(r);
+        char directory[128];
         const char *program = getenv(variable);
 
         if (!program)
                 fail_msg("$%s is not set; run this through meson test", variable);
         snprintf(directory, sizeof(directory), "--runtime-directory=%s/run", r->dir);
-        snprintf(log, sizeof(log), "%s/log", r->dir);
-        int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        assert_true(fd >= 0);
         r->daemon_pid = fork();
         assert_true(r->daemon_pid >= 0);
         if (r->daemon_pid == 0) {
                 become_child();
-                (void)dup2(fd, STDERR_FILENO);
-                (void)dup2(fd, STDOUT_FILENO);
+                (void)dup2(log, STDERR_FILENO);
+                (void)dup2(log, STDOUT_FILENO);
                 (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", r->address, 1);
                 (void)unsetenv("NOTIFY_SOCKET");
                 (void)unsetenv("WATCHDOG_USEC");
@@ -101,7 +110,6 @@ static void start_daemon(Rig *r, const char *variable) {
                 execl(program, program, directory, "--debug", NULL);
                 _exit(127);
         }
-        (void)close(fd);
 }
 
 sd_bus *rig_connect(const Rig *r) {
@@ -197,6 +205,12 @@ static void watch(Rig *r) {
                 assert_true(sd_bus_add_match(r->bus, NULL, signals[i].match, signals[i].handler, r) >= 0);
 }
 
+static bool has_ended(pid_t pid) {
+        siginfo_t si = {};
+
+        return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == pid;
+}
+
 void rig_process_until(Rig *r, bool (*done)(Rig *r, const void *arg), const void *arg, const char *what) {
         uint64_t deadline = now_usec() + RIG_PATIENCE_USEC;
 
@@ -208,10 +222,9 @@ void rig_process_until(Rig *r, bool (*done)(Rig *r, const void *arg), const void
                         continue;
                 if (now_usec() > deadline)
                         fail_msg("waited in vain for %s", what);
-                if (waitpid(r->daemon_pid, NULL, WNOHANG | WNOWAIT) == 0)
-                        (void)sd_bus_wait(r->bus, USEC_PER_SEC / 5);
-                else
+                if (has_ended(r->daemon_pid))
                         fail_msg("the daemon ended while the test waited for %s", what);
+                (void)sd_bus_wait(r->bus, USEC_PER_SEC / 5);
         }
 }
 
@@ -303,6 +316,17 @@ const JobEnd *rig_job_end(Rig *r, const char *path) {
                 if (streq(r->ends[i].path, path))
                         return &r->ends[i];
         return NULL;
+}
+
+static bool is_added(Rig *r, const void *arg) {
+        for (size_t i = 0; i < r->n_added; i++)
+                if (streq(r->added[i], arg))
+                        return true;
+        return false;
+}
+
+void rig_wait_added(Rig *r, const char *path) {
+        rig_process_until(r, is_added, path, "InterfacesAdded");
 }
 
 static bool is_removed(Rig *r, const void *arg) {

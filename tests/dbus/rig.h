@@ -53,6 +53,7 @@ sd_bus *rig_connect(const Rig *r);
 void rig_process_until(Rig *r, bool (*done)(Rig *r, const void *arg), const void *arg, const char *what);
 /* Waits for the end of the job. Valid until the next job ends. */
 const JobEnd *rig_job_end(Rig *r, const char *path);
+void rig_wait_added(Rig *r, const char *path);
 void rig_wait_removed(Rig *r, const char *path);
 void rig_wait_request(Rig *r, const char *phase, size_t n);
 /* Waits until the daemon has come n times. */

@@ -4,7 +4,7 @@
 # What must be refused before anything is preserved: next kernels that cannot take over,
 # and a /dev/liveupdate that somebody else holds.
 
-PLAN=25
+PLAN=24
 STAGES=1
 
 KINDS=(no-luo no-kho no-memfd other-luo-abi other-kho-abi other-memfd-abi truncated not-a-kernel)

@@ -6,6 +6,8 @@
  */
 #include "manager-internal.h"
 
+#include "sys/holder.h"
+
 static Call *call_free(Call *c) {
         fd_close(c->fd);
         session_unref(c->session);
@@ -54,9 +56,25 @@ void call_reply(Call *c, int fd, const Refusal *refusal) {
                 reply(c->userdata, c->session, fd, refusal);
 }
 
+/* Names the process that is in the way; here, because looking through /proc is slow. */
+static void find_holder(Call *c, int r) {
+        char target[128];
+
+        if (r == -EBUSY)
+                snprintf(target, sizeof(target), "%s", c->manager->config->luo_device);
+        else if (r == -EEXIST)
+                snprintf(target, sizeof(target), "anon_inode:[luo_session] %s", c->name);
+        else
+                return;
+        (void)holder_find("", target, c->detail, sizeof(c->detail));
+}
+
 int call_create(void *work) {
         Call *c = work;
-        return luo_create_session(&c->manager->ports->luo, c->name, &c->fd);
+        int r = luo_create_session(&c->manager->ports->luo, c->name, &c->fd);
+
+        find_holder(c, r);
+        return r;
 }
 
 int call_retrieve_session(void *work) {
@@ -85,7 +103,7 @@ int call_close(void *work) {
         return 0;
 }
 
-int luo_refuse(Refusal *refusal, int r, const char *subject) {
+int luo_refuse(Refusal *refusal, int r, const char *subject, const char *detail) {
         static const struct {
                 int error;
                 Reason reason;
@@ -96,6 +114,6 @@ int luo_refuse(Refusal *refusal, int r, const char *subject) {
 
         for (size_t i = 0; i < ELEMENTSOF(map); i++)
                 if (r == -map[i].error)
-                        return refuse(refusal, map[i].reason, subject, "");
+                        return refuse(refusal, map[i].reason, subject, "%s", detail);
         return refuse_errno(refusal, r, subject, "the kernel");
 }

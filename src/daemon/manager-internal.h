@@ -34,8 +34,8 @@ static inline uint64_t manager_ticks(const Manager *m) {
 void manager_drop_session(Manager *m, Session *s);
 /* Queues fd for closing in the worker; counts as closing. */
 void manager_close_fd(Manager *m, int fd);
-/* Maps a port errno to a reason. */
-int luo_refuse(Refusal *refusal, int r, const char *subject);
+/* Maps a port errno to a reason. detail may be "". */
+int luo_refuse(Refusal *refusal, int r, const char *subject, const char *detail);
 /* Owner or root. */
 int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal);
 
@@ -53,6 +53,7 @@ struct Call {
         uint64_t token;
         uint64_t generation;
         char name[SESSION_NAME_MAX + 1];
+        char detail[128]; /* out: what is known about a failure */
 };
 int manager_call(Manager *m, worker_run_t run, const Call *template);
 void call_reply(Call *call, int fd, const Refusal *refusal);

@@ -89,7 +89,7 @@ static int take_claimed(Call *c, int r, Refusal *why) {
         if (r == -EINVAL)
                 refuse(why, REASON_SESSION_CLAIMED, s->name, "not through this daemon");
         else
-                luo_refuse(why, r, s->name);
+                luo_refuse(why, r, s->name, c->detail);
         return r;
 }
 

@@ -77,7 +77,7 @@ static void opened(Call *c, int r) {
         Refusal why;
 
         if (r < 0) {
-                luo_refuse(&why, r, s->name);
+                luo_refuse(&why, r, s->name, c->detail);
                 remove_session(m, s);
                 call_reply(c, -1, &why);
                 return;
@@ -108,7 +108,7 @@ int manager_open_session(Manager *m, const char *name, uint32_t uid, const char 
                 return refuse(refusal, REASON_LIMIT, name, "there are %zu sessions", m->sessions.n);
         r = luo_available(&m->ports->luo);
         if (r < 0)
-                return luo_refuse(refusal, r, name);
+                return luo_refuse(refusal, r, name, "");
         r = session_table_add(&m->sessions, name, uid, SESSION_OPENING, &s);
         if (r == -EEXIST)
                 return refuse(refusal, REASON_NAME_IN_USE, name, "");

@@ -74,7 +74,7 @@ static void own_created(Call *c, int r) {
 
         m->update.n_works--;
         if (r < 0) {
-                luo_refuse(&why, r, OWN_SESSION_NAME);
+                luo_refuse(&why, r, OWN_SESSION_NAME, c->detail);
                 if (!is_stale(c, PHASE_PREPARING))
                         manager_fail(m, &why);
                 return;

@@ -60,7 +60,7 @@ stage1() {
 
         # Somebody else has the device.
         exec 9</dev/liveupdate
-        refused 1 'luo-busy' 'a device that stays busy is a clear error' liveupdatectl --json=short prepare
+        refused 1 'luo-busy.*held by process' 'a device that stays busy is a clear error that names who has it' liveupdatectl --json=short prepare
         check 'the state is normal again' wait_for 10 state_is normal
         client_says vm-a 'cannot prepare'
         (exec 8<&9; /run/luvm/busybox sleep 1) &

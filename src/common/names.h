@@ -8,6 +8,7 @@
 #define LIVEUPDATE_SESSION_INTERFACE "org.liveupdate1.Session"
 #define LIVEUPDATE_JOB_INTERFACE "org.liveupdate1.Job"
 #define LIVEUPDATE_PARTICIPANT_INTERFACE "org.liveupdate1.Participant"
+#define LIVEUPDATE_DEVICE_INTERFACE "org.liveupdate1.Device"
 #define LIVEUPDATE_ERROR_PREFIX "org.liveupdate1.Error."
 
 /* The daemon's own LUO session: the manifest and the timeline travel in it. */

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "common/macro.h"
+#include "ini-file.h"
 
 /* "No limit" is a number that can be added to any time of a clock without overflow. */
 #define CONFIG_FOREVER (UINT64_MAX / 2)
@@ -55,8 +55,6 @@ typedef struct ConfigKey {
         const char *fallback; /* the default, as it is written in a file */
         uint64_t min, max;    /* of CONFIG_NUMBER */
 } ConfigKey;
-
-typedef void (*config_warn_t)(void *userdata, const char *message);
 
 /* The deadline of a timeout that begins now; UINT64_MAX: none. */
 static inline uint64_t config_deadline(uint64_t now_usec, uint64_t timeout_usec) {

@@ -24,5 +24,6 @@ typedef struct Order {
 } Order;
 
 void order_done(Order *o);
-/* requested: indices, duplicates allowed. -ENOMEM, -EINVAL for an index out of range. */
+/* requested: indices, duplicates allowed. -ENOMEM, -EINVAL for an index out of range,
+ * -ELOOP for links that topology_link() did not make. */
 int order_make(const Topology *t, const uint32_t *requested, size_t n, Order *ret);

@@ -37,6 +37,44 @@ typedef enum Reason {
         REASON_CANNOT_FINISH,
         REASON_RETRIEVE_FAILED,
 
+        /* Files of sessions, before they are preserved. */
+        REASON_MEMFD_HUGEPAGES,
+        REASON_MEMFD_NOEXEC_SEAL,
+
+        /* Devices: the request and the rules. */
+        REASON_NO_SUCH_DEVICE,
+        REASON_DEVICE_VANISHED,
+        REASON_DEVICE_REPLACED,
+        REASON_DEVICE_HOTPLUGGED,
+        REASON_DEVICE_IS_BRIDGE,
+        REASON_RULE_DENIES,
+        REASON_RULES_INVALID,
+
+        /* Devices: the kernel and the drivers. */
+        REASON_NO_VFIO_SUPPORT,
+        REASON_NO_VF_SUPPORT,
+        REASON_NOT_VFIO_DRIVER,
+        REASON_NO_VFIO_CDEV,
+        REASON_NATIVE_BUILTIN,
+        REASON_NATIVE_UNKNOWN,
+
+        /* Devices: where they are and what they depend on. */
+        REASON_PF_MISSING,
+        REASON_PF_NOT_VFIO,
+        REASON_VFS_LOST,
+        REASON_NEEDED_DEVICE,
+        REASON_GROUP_SHARED,
+        REASON_BEHIND_PCI_BRIDGE,
+        REASON_NOT_D0,
+        REASON_ACS_CHANGES,
+        REASON_ARI_CHANGES,
+
+        /* Devices: DMA during the jump. */
+        REASON_DMA_STOPS,
+        REASON_DMA_TRANSLATED,
+        REASON_DMA_UNISOLATED,
+        REASON_DMA_NO_SUPPORT,
+
         /* The next kernel. */
         REASON_NO_IMAGE,
         REASON_IMAGE_NOT_A_KERNEL,

@@ -14,7 +14,21 @@ typedef struct DropIns {
         size_t n;
 } DropIns;
 
-static int load_one(const char *path, Config *c, config_warn_t warn, void *userdata) {
+/* What is done with the text of a file: config_parse() or rules_parse(). */
+typedef int (*parse_t)(void *into, const char *path, const char *text, size_t size, config_warn_t warn,
+                       void *userdata);
+
+static int parse_config(void *into, const char *path, const char *text, size_t size, config_warn_t warn,
+                        void *userdata) {
+        return config_parse(into, path, text, size, warn, userdata);
+}
+
+static int parse_rules(void *into, const char *path, const char *text, size_t size, config_warn_t warn,
+                       void *userdata) {
+        return rules_parse(into, path, text, size, warn, userdata);
+}
+
+static int load_one(const char *path, parse_t parse, void *into, config_warn_t warn, void *userdata) {
         _cleanup_free_ char *text = NULL;
         size_t size;
 
@@ -28,7 +42,7 @@ static int load_one(const char *path, Config *c, config_warn_t warn, void *userd
                         warn(userdata, message);
                 return r == -ENOMEM ? r : 0;
         }
-        return config_parse(c, path, text, size, warn, userdata);
+        return parse(into, path, text, size, warn, userdata);
 }
 
 static bool is_drop_in(const char *name) {
@@ -66,7 +80,7 @@ static int collect(DropIns *d, const char *root, const char *dir) {
         return r;
 }
 
-static int load_in_order(DropIns *d, const char *root, Config *c, config_warn_t warn, void *userdata) {
+static int load_in_order(DropIns *d, const char *root, parse_t parse, void *into, config_warn_t warn, void *userdata) {
         char path[2048];
         int r = 0;
 
@@ -82,27 +96,40 @@ static int load_in_order(DropIns *d, const char *root, Config *c, config_warn_t 
                 d->names[done] = name;
                 d->dirs[done] = dir;
                 snprintf(path, sizeof(path), "%s%s/%s", root, dir, name);
-                r = load_one(path, c, warn, userdata);
+                r = load_one(path, parse, into, warn, userdata);
         }
         return r;
 }
 
-int config_files_load(const char *root, Config *c, config_warn_t warn, void *userdata) {
-        static const char *const dirs[] = {
-                "/etc/liveupdated/liveupdated.conf.d",
-                "/run/liveupdated/liveupdated.conf.d",
-                "/usr/lib/liveupdated/liveupdated.conf.d",
-        };
-        char path[1024];
+/* All drop-ins of a directory's name in /etc, /run and /usr/lib. */
+static int load_drop_ins(const char *root, const char *name, parse_t parse, void *into, config_warn_t warn,
+                         void *userdata) {
+        static const char *const bases[] = { "/etc/liveupdated", "/run/liveupdated", "/usr/lib/liveupdated" };
+        char dirs[ELEMENTSOF(bases)][128];
         DropIns d = {};
+        int r = 0;
 
-        snprintf(path, sizeof(path), "%s/etc/liveupdated/liveupdated.conf", root);
-        int r = load_one(path, c, warn, userdata);
-        for (size_t i = 0; i < ELEMENTSOF(dirs) && r >= 0; i++)
+        for (size_t i = 0; i < ELEMENTSOF(bases) && r >= 0; i++) {
+                (void)snprintf(dirs[i], sizeof(dirs[i]), "%s/%s", bases[i], name);
                 r = collect(&d, root, dirs[i]);
+        }
         if (r >= 0)
-                r = load_in_order(&d, root, c, warn, userdata);
+                r = load_in_order(&d, root, parse, into, warn, userdata);
         for (size_t i = 0; i < d.n; i++)
                 free(d.names[i]);
         return r;
+}
+
+int config_files_load(const char *root, Config *c, config_warn_t warn, void *userdata) {
+        char path[1024];
+
+        (void)snprintf(path, sizeof(path), "%s/etc/liveupdated/liveupdated.conf", root);
+        int r = load_one(path, parse_config, c, warn, userdata);
+        if (r < 0)
+                return r;
+        return load_drop_ins(root, "liveupdated.conf.d", parse_config, c, warn, userdata);
+}
+
+int rules_files_load(const char *root, Rules *rules, config_warn_t warn, void *userdata) {
+        return load_drop_ins(root, "rules.d", parse_rules, rules, warn, userdata);
 }

@@ -8,6 +8,9 @@
 #pragma once
 
 #include "core/config.h"
+#include "core/rules.h"
 
 /* root: "" for the real one. Missing files are no error; unreadable ones are warned of. */
 int config_files_load(const char *root, Config *c, config_warn_t warn, void *userdata);
+/* Device rules, in the same way, from rules.d. */
+int rules_files_load(const char *root, Rules *rules, config_warn_t warn, void *userdata);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.liveupdate1.Manager */
-#include "bus.h"
+#include "bus-device.h"
 
 #include <sys/stat.h>
 
 #include "common/names.h"
+#include "daemon/planner.h"
 
 /* Methods that start a job. */
 
@@ -26,12 +27,49 @@ static int request_job(sd_bus_message *message, Bus *b, sd_bus_error *error, job
         return bus_reply_job(message, j);
 }
 
+/* The same for those that name devices and exceptions. */
+
+typedef int (*update_request_t)(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
+
+static void free_words(char **words) {
+        for (size_t i = 0; words && words[i]; i++)
+                free(words[i]);
+        free(words);
+}
+
+static int request_update(sd_bus_message *message, Bus *b, sd_bus_error *error, update_request_t start) {
+        char **devices = NULL, **exceptions = NULL;
+        const BusOption options[] = { { "devices", 'A', &devices }, { "exceptions", 'A', &exceptions } };
+        UpdateRequest request = {};
+        Refusal refusal;
+        uint32_t uid;
+        Job *j;
+
+        int r = bus_read_options(message, options, ELEMENTSOF(options), error);
+        if (r >= 0)
+                r = bus_sender_uid(message, &uid, error);
+        if (r >= 0) {
+                r = planner_parse(devices, &request.devices, &request.n_devices, &refusal);
+                request.exceptions = TAKE_PTR(exceptions);
+                while (request.exceptions && request.exceptions[request.n_exceptions])
+                        request.n_exceptions++;
+                if (r >= 0)
+                        r = start(b->manager, uid, &request, &j, &refusal);
+                if (r < 0)
+                        r = bus_refuse(error, &refusal);
+        }
+        free_words(devices);
+        free_words(exceptions);
+        update_request_done(&request);
+        return r < 0 ? r : bus_reply_job(message, j);
+}
+
 static int method_unload(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         return request_job(message, userdata, error, manager_unload);
 }
 
 static int method_prepare(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_job(message, userdata, error, manager_prepare);
+        return request_update(message, userdata, error, manager_prepare);
 }
 
 static int method_freeze(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -43,7 +81,7 @@ static int method_execute(sd_bus_message *message, void *userdata, sd_bus_error 
 }
 
 static int method_update(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_job(message, userdata, error, manager_update);
+        return request_update(message, userdata, error, manager_update);
 }
 
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -302,6 +340,12 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(osssut)", sessions),
                                 method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("as", devices, "a{sv}", options), SD_BUS_RESULT("a(ssssss)", rows),
+                                bus_plan, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(osssssssi)", devices),
+                                bus_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", code), SD_BUS_RESULT("s", sentence, "s", remedy),
+                                bus_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Register", SD_BUS_ARGS("s", name, "s", what, "a{sv}", options),
                                 SD_BUS_RESULT("o", participant, "h", lease), bus_register, SD_BUS_VTABLE_UNPRIVILEGED),
         JOB_METHOD("Prepare", method_prepare),
@@ -325,6 +369,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Notice", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Version", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_SIGNAL_WITH_ARGS("StateChanged", SD_BUS_ARGS("s", from, "s", to), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("PlanStale", SD_BUS_ARGS("as", devices), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("t", number, "o", job), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved",
                                 SD_BUS_ARGS("t", number, "o", job, "s", result, "s", code, "s", sentence), 0),

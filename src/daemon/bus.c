@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "bus.h"
+#include "bus-device.h"
 
 #include <ctype.h>
 
@@ -78,16 +78,31 @@ int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error) 
         return 0;
 }
 
+static int read_value(sd_bus_message *message, char type, void *value) {
+        char ***words = value;
+
+        if (type != 'A')
+                return sd_bus_message_read(message, "v", (const char[]){ type, '\0' }, value);
+        if (*words) /* twice the same key */
+                return -EINVAL;
+        int r = sd_bus_message_enter_container(message, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_read_strv(message, words);
+        return r < 0 ? r : sd_bus_message_exit_container(message);
+}
+
 static int read_option(sd_bus_message *message, const char *key, const BusOption *options, size_t n,
                        sd_bus_error *error) {
         for (size_t i = 0; i < n; i++) {
                 if (!streq(options[i].key, key))
                         continue;
-                const char contents[] = { options[i].type, '\0' };
-                int r = sd_bus_message_read(message, "v", contents, options[i].value);
+                int r = read_value(message, options[i].type, options[i].value);
                 if (r < 0)
                         return sd_bus_error_setf(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument",
-                                                 "Option '%s' is not of type '%s'.", key, contents);
+                                                 "Option '%s' is not of type '%s'.", key,
+                                                 options[i].type == 'A'   ? "as"
+                                                 : options[i].type == 'b' ? "b"
+                                                                          : "s");
                 return 0;
         }
         return sd_bus_error_setf(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument",
@@ -212,6 +227,26 @@ static void on_kernel_changed(void *userdata) {
         CHANGED((Bus *)userdata, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"NextKernel");
 }
 
+static void on_plan_stale(void *userdata, const Address *addresses, size_t n) {
+        Bus *b = userdata;
+        sd_bus_message *signal = NULL;
+        char text[ADDRESS_TEXT_SIZE];
+
+        int r = sd_bus_message_new_signal(b->bus, &signal, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, "PlanStale");
+        if (r >= 0)
+                r = sd_bus_message_open_container(signal, 'a', "s");
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                address_format(addresses[i], text);
+                r = sd_bus_message_append(signal, "s", text);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(signal);
+        if (r >= 0)
+                r = sd_bus_send(b->bus, signal, NULL);
+        sd_bus_message_unref(signal);
+        check_sent(r, "PlanStale");
+}
+
 static void on_notice_changed(void *userdata) {
         CHANGED((Bus *)userdata, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"Notice");
 }
@@ -236,6 +271,7 @@ const ManagerEvents bus_manager_events = {
         .waiting_changed = on_waiting_changed,
         .kernel_changed = on_kernel_changed,
         .notice_changed = on_notice_changed,
+        .plan_stale = on_plan_stale,
         .rearm = on_rearm,
 };
 
@@ -290,6 +326,8 @@ int bus_setup(Bus *b, sd_event *event, sd_bus *bus) {
                 r = bus_export_jobs(b);
         if (r >= 0)
                 r = bus_export_participants(b);
+        if (r >= 0)
+                r = bus_export_devices(b);
         if (r < 0)
                 return r;
         r = sd_bus_add_match_async(bus, NULL,

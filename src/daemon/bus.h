@@ -12,6 +12,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/devices.h"
 #include "daemon/manager.h"
 
 typedef struct Bus {
@@ -55,7 +56,8 @@ int bus_path_number(const char *path, const char *prefix, uint64_t *ret);
 int bus_refuse(sd_bus_error *error, const Refusal *refusal);
 int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error);
 
-/* One allowed key of an a{sv}: type 's' (const char**) or 'b' (int*). */
+/* One allowed key of an a{sv}: type 's' (const char**), 'b' (int*) or 'A' (char***, a new
+ * array of strings). */
 typedef struct BusOption {
         const char *key;
         char type;

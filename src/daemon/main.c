@@ -6,28 +6,21 @@
  * name sees a true state. On SIGTERM an update that can be cancelled is cancelled first,
  * so that no client is left paused.
  */
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
 #include "daemon/bus.h"
-#include "sys/clock.h"
-#include "sys/config-files.h"
+#include "daemon/real-ports.h"
+#include "sys/uevent-port.h"
 
 typedef struct App {
-        Config config;
-        HostFacts host;
-        HostFacts judged; /* the image worker's copy, with what takes long to find out */
-        Clock clock;
-        LuoDevice device;
-        KexecReal kexec;
-        Ports ports;
+        RealPorts real;
         Bus bus;
         Manager *manager;
+        UeventPort *uevents;
         sd_event *event;
         sd_bus *connection;
         StoredFd *stored;
@@ -35,70 +28,6 @@ typedef struct App {
         size_t n_stored;
         const char *run_dir;
 } App;
-
-/* The clock port. */
-
-static uint64_t port_monotonic(_unused_ void *self) {
-        return clock_monotonic_usec();
-}
-static uint64_t port_realtime(_unused_ void *self) {
-        return clock_realtime_usec();
-}
-static ClockKind port_kind(void *self) {
-        return ((Clock *)self)->kind;
-}
-static uint64_t port_ticks(void *self) {
-        return clock_ticks(self);
-}
-static uint64_t port_kernel_start(void *self) {
-        return clock_kernel_start(self);
-}
-static void port_frequency(void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb) {
-        clock_frequency(self, ret_hz, ret_error_ppb);
-}
-static const ClockOps clock_ops = {
-        .monotonic_usec = port_monotonic,
-        .realtime_usec = port_realtime,
-        .kind = port_kind,
-        .ticks = port_ticks,
-        .kernel_start = port_kernel_start,
-        .frequency = port_frequency,
-};
-
-/* The service manager's descriptor store (sd_notify(3), FDSTORE=1). */
-
-static int store_put(_unused_ void *self, const char *name, int fd) {
-        char state[512];
-
-        snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
-        int r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
-        return r < 0 ? r : 0;
-}
-
-static int store_drop(_unused_ void *self, const char *name) {
-        return sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
-}
-
-static const StoreOps store_ops = { .put = store_put, .drop = store_drop };
-
-static void port_sync(_unused_ void *self) {
-        sync();
-}
-
-static int port_random(void *buf, size_t size) {
-        return getrandom(buf, size, 0) == (ssize_t)size ? 0 : -EIO;
-}
-
-static void warn_config(_unused_ void *userdata, const char *message) {
-        log_warning("%s", message);
-}
-
-static int open_run_dir(const char *path) {
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
 
 static int take_stored_fds(App *a) {
         int n = sd_listen_fds_with_names(true, &a->stored_names);
@@ -126,7 +55,7 @@ static int on_worker(sd_event_source *source, int fd, uint32_t revents, void *us
 static int run_complete(void *work) {
         App *a = work;
 
-        return host_complete_facts("", &a->judged);
+        return host_complete_facts("", &a->real.judged);
 }
 
 static void completed(void *work, int r, _unused_ void *userdata) {
@@ -136,7 +65,7 @@ static void completed(void *work, int r, _unused_ void *userdata) {
                 log_errno(r, "Reading the running kernel's image");
                 return;
         }
-        a->host.abi = a->judged.abi;
+        a->real.host.abi = a->real.judged.abi;
         bus_abi_changed(&a->bus);
 }
 
@@ -169,9 +98,9 @@ static int add_sources(App *a) {
         sd_event_source *after;
         int r;
 
-        r = sd_event_add_io(a->event, NULL, worker_fd(a->ports.luo_lane), EPOLLIN, on_worker, a);
+        r = sd_event_add_io(a->event, NULL, worker_fd(a->real.ports.luo_lane), EPOLLIN, on_worker, a);
         if (r >= 0)
-                r = sd_event_add_io(a->event, NULL, worker_fd(a->ports.image_lane), EPOLLIN, on_worker, a);
+                r = sd_event_add_io(a->event, NULL, worker_fd(a->real.ports.image_lane), EPOLLIN, on_worker, a);
         if (r >= 0)
                 r = sd_event_add_signal(a->event, NULL, SIGTERM, on_stop, a);
         if (r >= 0)
@@ -185,41 +114,48 @@ static int add_sources(App *a) {
         return r;
 }
 
-static int open_ports(App *a) {
-        Ports *p = &a->ports;
+/* PCI events. A kernel without them, or a container, only means that plans are made
+ * from what was read at the start. */
 
-        clock_start(&a->clock);
-        int r = config_init(&a->config);
+static void on_uevent(const Uevent *e, void *userdata) {
+        App *a = userdata;
+
+        if (e->has_address && !e->synthetic)
+                (void)devices_touch(a->manager->devices, e->address);
+}
+
+static void on_lost(void *userdata) {
+        App *a = userdata;
+
+        (void)devices_lost_events(a->manager->devices);
+}
+
+static int on_uevents(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        App *a = userdata;
+
+        int r = uevent_dispatch(a->uevents, on_uevent, on_lost, a);
+        if (r < 0) {
+                log_errno(r, "Reading device events; plans may be out of date from here on");
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        }
+        return 0;
+}
+
+/* What is not needed to take a live update in: done once the clients are served. */
+static int start_lookout(App *a) {
+        int r = uevent_open(&a->uevents);
         if (r >= 0)
-                r = config_files_load("", &a->config, warn_config, NULL);
+                r = sd_event_add_io(a->event, NULL, uevent_fd(a->uevents), EPOLLIN, on_uevents, a);
         if (r < 0)
-                return log_errno(r, "Reading the settings");
-        r = host_read_facts("", &a->host);
-        if (r < 0)
-                return log_errno(r, "Reading what the kernel says about itself");
-        a->judged = a->host;
-        *p = (Ports){
-                .luo = luo_device(&a->device, a->config.luo_device, a->config.luo_busy_usec),
-                .kexec = kexec_real(&a->kexec, &a->judged),
-                .host = &a->host,
-                .started_ticks = a->clock.start_ticks,
-                .clock = &clock_ops,
-                .clock_self = &a->clock,
-                .store = getenv("NOTIFY_SOCKET") ? &store_ops : NULL,
-                .sync = port_sync,
-                .random = port_random,
-                .run_fd = open_run_dir(a->run_dir),
-        };
-        if (p->run_fd < 0)
-                return log_errno(p->run_fd, "Opening %s", a->run_dir);
-        r = worker_new("luo", &p->luo_lane);
+                log_errno(r, "Listening for device events; plans may be out of date");
+        r = worker_submit(a->real.ports.image_lane, run_complete, completed, a, NULL);
         if (r >= 0)
-                r = worker_new("image", &p->image_lane);
-        return r < 0 ? log_errno(r, "Starting the workers") : 0;
+                r = devices_scan(a->manager->devices);
+        return r < 0 ? log_errno(r, "Queueing the look at kernel and devices") : 0;
 }
 
 static int run(App *a) {
-        int r = open_ports(a);
+        int r = real_ports_open(&a->real, a->run_dir);
         if (r < 0)
                 return r;
         r = take_stored_fds(a);
@@ -238,7 +174,7 @@ static int run(App *a) {
         r = bus_setup(&a->bus, a->event, a->connection);
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");
-        r = manager_new(&a->ports, &a->config, a->stored, a->n_stored, &a->manager);
+        r = manager_new(&a->real.ports, &a->real.config, a->stored, a->n_stored, &a->manager);
         if (r < 0)
                 return r;
         a->bus.manager = a->manager;
@@ -247,12 +183,12 @@ static int run(App *a) {
         if (r < 0)
                 return log_errno(r, "Taking the bus name");
         (void)sd_notifyf(false, "READY=1\nSTATUS=State: %s", phase_to_string(a->manager->phase));
-        log_info("liveupdated " PROJECT_VERSION " runs on %s; the state is %s.", a->host.release,
+        log_info("liveupdated " PROJECT_VERSION " runs on %s; the state is %s.", a->real.host.release,
                  phase_to_string(a->manager->phase));
         bus_rearm(&a->bus);
-        r = worker_submit(a->ports.image_lane, run_complete, completed, a, NULL);
+        r = start_lookout(a);
         if (r < 0)
-                return log_errno(r, "Queueing the look at the running kernel");
+                return r;
         r = sd_event_loop(a->event);
         return r < 0 ? log_errno(r, "The event loop") : r;
 }
@@ -260,8 +196,7 @@ static int run(App *a) {
 static void app_done(App *a) {
         /* The workers first: they complete what is queued, and the manager and the bus
          * must still be there for it. */
-        worker_free(a->ports.luo_lane);
-        worker_free(a->ports.image_lane);
+        real_ports_stop(&a->real);
         bus_release_leases(&a->bus);
         manager_free(a->manager);
         a->bus.manager = NULL;
@@ -271,9 +206,8 @@ static void app_done(App *a) {
                 free(a->stored_names[i]);
         free(a->stored_names);
         free(a->stored);
-        host_facts_done(&a->host);
-        config_done(&a->config);
-        fd_close(a->ports.run_fd);
+        uevent_close(a->uevents);
+        real_ports_done(&a->real);
 }
 
 static void help(void) {
@@ -322,7 +256,7 @@ static int parse_arguments(App *a, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        static App app = { .ports = { .run_fd = -1 } };
+        static App app = { .real = { .ports = { .run_fd = -1 } } };
         sigset_t signals;
 
         int r = parse_arguments(&app, argc, argv);

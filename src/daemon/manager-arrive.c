@@ -94,6 +94,7 @@ static int look_for_own(Manager *m) {
                                   "kho=on liveupdate=on to update it live.");
                 return 0;
         case -EIO:
+                m->luo_broken = true;
                 manager_notice(m, "The kernel could not restore what came through the last live update: a handler "
                                   "for a preserved file was missing when /dev/liveupdate was first opened.");
                 return 0;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include "core/cmdline.h"
+#include "daemon/planner.h"
 
 typedef struct Load {
         Manager *manager;
@@ -78,13 +79,20 @@ static void loaded(void *work, int r, void *userdata) {
         if (r >= 0)
                 set_next(m, !l->unload, &l->image);
         if (r < 0 || job->kind != JOB_UPDATE) {
+                if (job->kind == JOB_UPDATE)
+                        update_request_done(&m->update.request);
                 manager_job_end(m, job, r < 0 ? &l->refusal : NULL);
                 return;
         }
         /* An update that brought its kernel along goes on. */
         Refusal why;
-        if (manager_event(m, EVENT_PREPARE, &why) < 0)
+        r = planner_check(m, &m->update.request, &why);
+        if (r >= 0)
+                r = manager_event(m, EVENT_PREPARE, &why);
+        if (r < 0) {
+                update_request_done(&m->update.request);
                 manager_job_end(m, job, &why);
+        }
 }
 
 static int submit(Manager *m, Load *l, Job *job, Refusal *refusal) {

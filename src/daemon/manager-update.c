@@ -367,5 +367,6 @@ void update_end(Manager *m) {
                 (void)munmap(m->update.page, TIMELINE_SIZE);
         fd_close(m->update.page_fd);
         fd_close(m->update.own_session);
+        update_request_done(&m->update.request);
         m->update = (Update){ .generation = m->update.generation, .own_session = -1, .page_fd = -1 };
 }

@@ -5,8 +5,17 @@
 #include <stdarg.h>
 
 #include "common/log.h"
+#include "daemon/planner.h"
 
 static void settle(Manager *m);
+
+static void on_stale(void *userdata, const Address *addresses, size_t n) {
+        Manager *m = userdata;
+
+        EMIT(m, plan_stale, addresses, n);
+}
+
+static const DevicesEvents devices_events = { .stale = on_stale };
 
 /* Each effect, once. Effects may call manager_event() again: the phase is set before. */
 static void run_effect(Manager *m, PhaseEffect effect) {
@@ -166,7 +175,36 @@ static int start_driving(Manager *m, JobKind kind, PhaseEvent event, uint32_t ui
         return 0;
 }
 
-int manager_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+void update_request_done(UpdateRequest *r) {
+        for (size_t i = 0; i < r->n_exceptions; i++)
+                free(r->exceptions[i]);
+        free(r->exceptions);
+        free(r->devices);
+        *r = (UpdateRequest){};
+}
+
+/* What was asked for is kept for the whole update. */
+static void take_request(Manager *m, UpdateRequest *request) {
+        if (!request)
+                return;
+        update_request_done(&m->update.request);
+        m->update.request = *request;
+        *request = (UpdateRequest){};
+}
+
+int manager_prepare(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal) {
+        int r = manager_job_allowed(m, refusal);
+
+        if (r < 0)
+                return r;
+        if (phase_rule(m->phase, EVENT_PREPARE)) { /* else that is what has to be said */
+                r = manager_check_image(m, refusal);
+                if (r >= 0)
+                        r = planner_check(m, request, refusal);
+                if (r < 0)
+                        return r;
+                take_request(m, request);
+        }
         return start_driving(m, JOB_PREPARE, EVENT_PREPARE, uid, ret, refusal);
 }
 
@@ -178,7 +216,7 @@ int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         return start_driving(m, JOB_EXECUTE, EVENT_EXECUTE, uid, ret, refusal);
 }
 
-int manager_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal) {
         /* Goes on from wherever the operator has come to by hand. */
         if (m->phase == PHASE_PREPARED)
                 return start_driving(m, JOB_UPDATE, EVENT_FREEZE, uid, ret, refusal);
@@ -190,8 +228,15 @@ int manager_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
                 return r;
         if (!phase_rule(m->phase, EVENT_PREPARE))
                 return refuse(refusal, REASON_WRONG_STATE, "update", "the state is %s", phase_to_string(m->phase));
-        if (manager_check_image(m, NULL) >= 0 || str_empty(m->config->kexec_kernel))
+        if (manager_check_image(m, NULL) >= 0 || str_empty(m->config->kexec_kernel)) {
+                r = manager_check_image(m, refusal);
+                if (r >= 0)
+                        r = planner_check(m, request, refusal);
+                if (r < 0)
+                        return r;
+                take_request(m, request);
                 return start_driving(m, JOB_UPDATE, EVENT_PREPARE, uid, ret, refusal);
+        }
 
         Job *j = manager_job_start(m, JOB_UPDATE, uid, refusal);
         if (!j)
@@ -203,6 +248,7 @@ int manager_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
                 manager_job_end(m, j, &why);
                 return r;
         }
+        take_request(m, request);
         *ret = j;
         EMIT(m, rearm);
         return 0;
@@ -360,7 +406,9 @@ int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size
                 .update = { .own_session = -1, .page_fd = -1 },
                 .jobs = { .next = 1 },
         };
-        int r = receive_start(m, stored, n_stored);
+        int r = ports->pci ? devices_new(ports, &devices_events, m, &m->devices) : 0;
+        if (r >= 0)
+                r = receive_start(m, stored, n_stored);
         if (r < 0) {
                 manager_free(m);
                 return r;
@@ -375,6 +423,7 @@ Manager *manager_free(Manager *m) {
         m->events = NULL;
         /* The workers complete what they have before they go; main frees them first. */
         update_end(m);
+        devices_free(m->devices);
         session_table_done(&m->sessions);
         barrier_done(&m->barrier);
         job_list_done(&m->jobs);

@@ -24,6 +24,7 @@
 #include "core/manifest.h"
 #include "core/participant.h"
 #include "core/phase.h"
+#include "daemon/devices.h"
 #include "daemon/job.h"
 #include "daemon/ports.h"
 #include "daemon/session-table.h"
@@ -44,12 +45,23 @@ typedef struct ManagerEvents {
         void (*waiting_changed)(void *userdata);
         void (*kernel_changed)(void *userdata);
         void (*notice_changed)(void *userdata);
+        void (*plan_stale)(void *userdata, const Address *addresses, size_t n);
         /* Deadlines or work that is due changed: look at manager_deadline() again. */
         void (*rearm)(void *userdata);
 } ManagerEvents;
 
 /* fd is borrowed for the call; -1 where there is none. refusal NULL means success. */
 typedef void (*session_reply_t)(void *userdata, Session *session, int fd, const Refusal *refusal);
+
+/* What an update is asked to take along, beyond the clients' sessions. */
+typedef struct UpdateRequest {
+        Address *devices;
+        size_t n_devices;
+        char **exceptions; /* NULL-terminated: what may be lost, see plan_allows() */
+        size_t n_exceptions;
+} UpdateRequest;
+
+void update_request_done(UpdateRequest *r);
 
 typedef struct NextKernel {
         bool loaded;
@@ -71,6 +83,7 @@ typedef struct Update {
         uint64_t sync_deadline;
         unsigned n_works; /* own session calls under way */
         Refusal failure;  /* the first one; REASON_NONE if none */
+        UpdateRequest request;
 } Update;
 
 /* What came from the kernel before this one. */
@@ -101,6 +114,8 @@ struct Manager {
         Job *job;        /* the one that drives, or NULL */
         Job *cancel_job; /* runs beside it */
         NextKernel next;
+        Devices *devices; /* NULL without a PCI port */
+        bool luo_broken;  /* -EIO at the first open: for the whole boot */
         Update update;
         Incoming incoming;
 
@@ -139,10 +154,11 @@ void manager_tick(Manager *m, uint64_t now);
 int manager_load(Manager *m, int kernel_fd, int initrd_fd, const char *cmdline, uint32_t uid, Job **ret,
                  Refusal *refusal);
 int manager_unload(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
-int manager_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+/* request may be NULL; its contents are taken over on success. */
+int manager_prepare(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
-int manager_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal *refusal);
 

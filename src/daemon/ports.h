@@ -6,7 +6,9 @@
  */
 #pragma once
 
+#include "core/rules.h"
 #include "core/timeline.h"
+#include "core/topology.h"
 #include "sys/host.h"
 #include "sys/kexec.h"
 #include "sys/luo.h"
@@ -27,17 +29,29 @@ typedef struct StoreOps {
         int (*drop)(void *self, const char *name);
 } StoreOps;
 
+/* The PCI devices of the machine. Called from the image worker. */
+typedef struct PciOps {
+        int (*scan)(void *self, Topology *ret);
+        /* Adds this one function to a topology. -ENODEV: there is none (any more). */
+        int (*scan_one)(void *self, Address address, Topology *t);
+        /* Bytes read, or a negative errno. */
+        int (*read_config)(void *self, Address address, uint8_t *buf, size_t size);
+} PciOps;
+
 typedef struct Ports {
         Luo luo;
         Kexec kexec;
         const HostFacts *host;
-        Worker *luo_lane;   /* calls on /dev/liveupdate and on sessions, in order */
-        Worker *image_lane; /* whole images, and sync(2) */
+        Worker *luo_lane;       /* calls on /dev/liveupdate and on sessions, in order */
+        Worker *image_lane;     /* whole images, and sync(2) */
         uint64_t started_ticks; /* when the daemon began, before it read anything */
         const ClockOps *clock;
         void *clock_self;
         const StoreOps *store; /* NULL: none */
         void *store_self;
+        const PciOps *pci;
+        void *pci_self;
+        const Rules *rules; /* for devices; may be NULL */
         void (*sync)(void *self);
         void *sync_self;
         int (*random)(void *buf, size_t size);

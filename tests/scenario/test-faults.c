@@ -43,7 +43,7 @@ static void jump(World *w) {
                 assert_int_equal(w->manager->phase, PHASE_NORMAL);
                 if ((!w->kexec.loaded || !w->manager->next.loaded) && world_load(w) < 0)
                         continue;
-                if (joined(w) && world_job(w, manager_update) == 0)
+                if (joined(w) && world_job(w, world_update) == 0)
                         break;
         }
         assert_true(w->kexec.jumped);
@@ -173,7 +173,7 @@ static bool run_with_kill(unsigned steps) {
         assert_int_equal(world_boot(w), 0);
         assert_int_equal(world_load(w), 0);
         assert_true(joined(w));
-        assert_int_equal(manager_update(w->manager, 0, &j, &refusal), 0);
+        assert_int_equal(world_update(w->manager, 0, &j, &refusal), 0);
         bool killed = answer_one(w, &budget) && !w->kexec.jumped;
         if (killed) {
                 Phase before = w->manager->phase;

@@ -42,7 +42,7 @@ static void test_round_trip(void **state) {
         uint64_t span, error;
         char id[UPDATE_ID_SIZE];
 
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_true(w->kexec.jumped);
         uint64_t number = w->manager->job->number;
         memcpy(id, w->manager->job->update_id, sizeof(id));
@@ -74,7 +74,7 @@ static void test_three_kernels(void **state) {
         uint64_t first = 0;
 
         for (unsigned i = 0; i < 3; i++) {
-                assert_int_equal(world_job(w, manager_update), 0);
+                assert_int_equal(world_job(w, world_update), 0);
                 assert_true(w->kexec.jumped);
                 assert_true(w->manager->job->number > first);
                 first = w->manager->job->number;
@@ -90,7 +90,7 @@ static void test_three_kernels(void **state) {
 static void test_by_hand(void **state) {
         _cleanup_world_ World *w = two_clients();
 
-        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(world_job(w, world_prepare), 0);
         assert_int_equal(w->manager->phase, PHASE_PREPARED);
         assert_int_equal(world_job(w, manager_freeze), 0);
         assert_int_equal(w->manager->phase, PHASE_FROZEN);
@@ -126,7 +126,7 @@ static void put_back(World *w) {
         if (!w->kexec.loaded ||
             !w->manager->next.loaded) /* a restarted daemon trusts no image that it did not judge */
                 assert_int_equal(world_load(w), 0);
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         come_back(w);
 }
@@ -134,7 +134,7 @@ static void put_back(World *w) {
 static void test_cancel_prepared(void **state) {
         _cleanup_world_ World *w = two_clients();
 
-        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(world_job(w, world_prepare), 0);
         assert_true(manager_cancelable(w->manager));
         assert_int_equal(world_job(w, manager_cancel), 0);
         put_back(w);
@@ -143,7 +143,7 @@ static void test_cancel_prepared(void **state) {
 static void test_cancel_frozen(void **state) {
         _cleanup_world_ World *w = two_clients();
 
-        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(world_job(w, world_prepare), 0);
         assert_int_equal(world_job(w, manager_freeze), 0);
         assert_int_equal(world_job(w, manager_cancel), 0);
         for (size_t i = 0; i < w->n_clients; i++)
@@ -160,7 +160,7 @@ static void test_cancel_while_waiting(void **state) {
                 _cleanup_world_ World *w = two_clients();
 
                 w->clients[1].manner[phase] = MANNER_SILENT;
-                assert_int_equal(world_job(w, manager_update), -EINPROGRESS);
+                assert_int_equal(world_job(w, world_update), -EINPROGRESS);
                 uint64_t number = w->manager->job->number;
                 assert_int_equal(world_job(w, manager_cancel), 0);
                 Job *j = job_list_find(&w->manager->jobs, number);
@@ -184,7 +184,7 @@ static void test_veto(void **state) {
                 _cleanup_world_ World *w = two_clients();
 
                 w->clients[0].manner[phase] = MANNER_VETO;
-                assert_int_equal(world_job(w, manager_update), -ECANCELED);
+                assert_int_equal(world_job(w, world_update), -ECANCELED);
                 assert_int_equal(w->last_failure.reason, REASON_VETO);
                 assert_string_equal(w->last_failure.subject, "vm-a");
                 assert_string_equal(w->last_failure.detail, "not now");
@@ -197,7 +197,7 @@ static void test_deadline(void **state) {
                 _cleanup_world_ World *w = two_clients();
 
                 w->clients[0].manner[phase] = MANNER_SILENT;
-                assert_int_equal(world_job(w, manager_update), -EINPROGRESS);
+                assert_int_equal(world_job(w, world_update), -EINPROGRESS);
                 assert_true(manager_deadline(w->manager) < UINT64_MAX);
                 world_wait(w, w->config.prepare_timeout_usec + w->config.freeze_timeout_usec);
                 assert_int_equal(w->last_state, JOB_FAILED);
@@ -213,7 +213,7 @@ static void test_client_dies(void **state) {
                 _cleanup_world_ World *w = two_clients();
 
                 w->clients[0].manner[phase] = MANNER_DIE;
-                assert_int_equal(world_job(w, manager_update), -ECANCELED);
+                assert_int_equal(world_job(w, world_update), -ECANCELED);
                 assert_int_equal(w->last_failure.reason, REASON_PARTICIPANT_DIED);
                 put_back(w);
         }
@@ -224,7 +224,7 @@ static void test_client_dies_but_keeps(void **state) {
 
         w->clients[0].participant->on_death = ON_DEATH_KEEP;
         w->clients[0].manner[1] = MANNER_DIE;
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_true(w->kexec.jumped);
         assert_int_equal(world_arrive(w), 0);
         come_back(w); /* its memory came through, somebody else claims it */
@@ -234,7 +234,7 @@ static void test_freeze_fails_in_kernel(void **state) {
         _cleanup_world_ World *w = two_clients();
 
         luo_fake_fail_freeze(w->luo, EIO);
-        assert_int_equal(world_job(w, manager_update), -ECANCELED);
+        assert_int_equal(world_job(w, world_update), -ECANCELED);
         assert_int_equal(w->last_failure.reason, REASON_FREEZE_FAILED);
         put_back(w);
 }
@@ -243,10 +243,10 @@ static void test_no_image(void **state) {
         _cleanup_world_ World *w = two_clients();
 
         w->kexec.loaded = false;
-        assert_true(world_job(w, manager_prepare) < 0);
+        assert_true(world_job(w, world_prepare) < 0);
         assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
         assert_int_equal(w->manager->phase, PHASE_NORMAL);
-        assert_true(world_job(w, manager_update) < 0);
+        assert_true(world_job(w, world_update) < 0);
         assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
         assert_int_equal(w->clients[0].told[0], 0);
 }
@@ -257,7 +257,7 @@ static void test_foreign_image(void **state) {
 
         assert_int_equal(world_boot(w), 0);
         w->kexec.loaded = true;
-        assert_true(world_job(w, manager_prepare) < 0);
+        assert_true(world_job(w, world_prepare) < 0);
         assert_int_equal(w->last_failure.reason, REASON_IMAGE_FOREIGN);
 }
 
@@ -275,9 +275,9 @@ static void test_bad_kernel(void **state) {
 static void test_image_vanishes(void **state) {
         _cleanup_world_ World *w = two_clients();
 
-        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(world_job(w, world_prepare), 0);
         w->kexec.loaded = false;
-        assert_int_equal(world_job(w, manager_update), -ECANCELED);
+        assert_int_equal(world_job(w, world_update), -ECANCELED);
         assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
         put_back(w);
 }
@@ -286,14 +286,14 @@ static void test_device_held(void **state) {
         _cleanup_world_ World *w = two_clients();
 
         luo_fake_hold(w->luo, LUO_FAKE_FOR_EVER);
-        assert_int_equal(world_job(w, manager_update), -ECANCELED);
+        assert_int_equal(world_job(w, world_update), -ECANCELED);
         assert_int_equal(w->last_failure.reason, REASON_LUO_BUSY);
         luo_fake_release(w->luo);
         put_back(w);
 
         _cleanup_world_ World *patient = two_clients();
         luo_fake_hold(patient->luo, LUO_FAKE_ATTEMPTS / 2);
-        assert_int_equal(world_job(patient, manager_update), 0);
+        assert_int_equal(world_job(patient, world_update), 0);
         assert_true(patient->kexec.jumped);
 }
 
@@ -301,7 +301,7 @@ static void test_crash_while_prepared(void **state) {
         _cleanup_world_ World *w = two_clients();
         LuoFakeStats stats;
 
-        assert_int_equal(world_job(w, manager_prepare), 0);
+        assert_int_equal(world_job(w, world_prepare), 0);
         uint64_t number = w->last->number;
         world_crash(w);
         assert_int_equal(world_boot(w), 0);
@@ -322,7 +322,7 @@ static void test_crash_in_each_wait(void **state) {
                 _cleanup_world_ World *w = two_clients();
 
                 w->clients[1].manner[phase] = MANNER_SILENT;
-                assert_int_equal(world_job(w, manager_update), -EINPROGRESS);
+                assert_int_equal(world_job(w, world_update), -EINPROGRESS);
                 uint64_t number = w->manager->job->number;
                 world_crash(w);
                 assert_int_equal(world_boot(w), 0);
@@ -345,7 +345,7 @@ static void test_crash_while_updated(void **state) {
         _cleanup_world_ World *w = two_clients();
 
         w->with_store = true;
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         uint64_t number = w->manager->incoming.job->number;
         world_crash(w);
@@ -367,7 +367,7 @@ static void test_finish_with_unclaimed(void **state) {
         Refusal refusal;
         Job *j;
 
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(client_return(&w->clients[0]), 0);
         assert_true(manager_finish(w->manager, 0, false, &j, &refusal) < 0);
@@ -385,7 +385,7 @@ static void test_finish_late(void **state) {
         _cleanup_world_ World *w = two_clients();
 
         assert_int_equal(config_parse(&w->config, "t", "[Update]\nFinishTimeoutSec=60\n", 29, NULL, NULL), 0);
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(client_return(&w->clients[0]), 0);
         assert_int_equal(client_finish(&w->clients[0]), 0);
@@ -405,7 +405,7 @@ static void test_finish_blocked(void **state) {
         Refusal refusal;
         Job *j;
 
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(client_return(&w->clients[0]), 0);
         assert_int_equal(client_return(&w->clients[1]), 0);
@@ -429,7 +429,7 @@ static void test_owners(void **state) {
         w->manager->sessions.items[0]->uid = 1000;
         assert_true(manager_close_session(w->manager, w->manager->sessions.items[0], 1001, NULL, NULL, &refusal) < 0);
         assert_int_equal(refusal.reason, REASON_NOT_OWNER);
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_true(manager_claim_session(w->manager, "vm-a", 1001, ":1.1", NULL, NULL, &refusal) < 0);
         assert_int_equal(refusal.reason, REASON_NOT_OWNER);
@@ -451,7 +451,7 @@ static void test_names(void **state) {
 static void test_broken_boot(void **state) {
         _cleanup_world_ World *w = two_clients();
 
-        assert_int_equal(world_job(w, manager_update), 0);
+        assert_int_equal(world_job(w, world_update), 0);
         luo_fake_break_next_boot(w->luo);
         /* The jump has happened: break this boot by one more kexec of an idle machine. */
         assert_int_equal(luo_fake_kexec(w->luo), 0);

@@ -300,6 +300,14 @@ int world_job(World *w, world_job_t request) {
         return w->last_state == JOB_RUNNING ? -EINPROGRESS : -ECANCELED;
 }
 
+int world_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        return manager_prepare(m, uid, NULL, ret, refusal);
+}
+
+int world_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        return manager_update(m, uid, NULL, ret, refusal);
+}
+
 static int request_load(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         _cleanup_close_ int kernel = open("/dev/null", O_RDONLY | O_CLOEXEC);
 

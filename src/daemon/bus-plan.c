@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Manager.Plan, Explain and ListBits: what can go along and why not, in words. */
+#include "bus-device.h"
+
+#include "daemon/planner.h"
+
+/* The bus's words for the kinds. */
+static const char *kind_word(PlanKind kind) {
+        return kind == PLAN_REQUESTED ? "device" : kind == PLAN_FILE ? "session" : plan_kind_to_string(kind);
+}
+
+static int append_item(sd_bus_message *reply, const Plan *p, const PlanSubject *s, const PlanItem *item) {
+        char subject[PLAN_SUBJECT_TEXT_SIZE], sentence[640];
+
+        plan_subject_text(s, subject);
+        if (!item)
+                return sd_bus_message_append(reply, "(ssssss)", kind_word(s->kind), subject,
+                                             verdict_to_string(s->verdict), "", "", "");
+        const char *text = reason_sentence(item->reason);
+        (void)snprintf(sentence, sizeof(sentence), "%s%s%s%s", text, item->detail ? " (" : "", item->detail ?: "",
+                       item->detail ? ")" : "");
+        return sd_bus_message_append(reply, "(ssssss)", kind_word(s->kind), subject, verdict_to_string(item->verdict),
+                                     reason_code(item->reason), sentence, reason_remedy(item->reason));
+}
+
+static int append_plan(sd_bus_message *reply, const Plan *p) {
+        int r = sd_bus_message_open_container(reply, 'a', "(ssssss)");
+
+        for (size_t i = 0; i < p->n_subjects && r >= 0; i++) {
+                const PlanSubject *s = &p->subjects[i];
+                if (s->n_items == 0)
+                        r = append_item(reply, p, s, NULL);
+                for (size_t k = 0; k < s->n_items && r >= 0; k++)
+                        r = append_item(reply, p, s, &p->items[s->first_item + k]);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* All devices that are bound to a VFIO driver: what somebody means who names none. */
+static int all_vfio(const Topology *t, Address **ret, size_t *ret_n) {
+        Address *addresses = calloc(MAX_OF(t->n, (size_t)1), sizeof(*addresses));
+        size_t n = 0;
+
+        if (!addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < t->n; i++)
+                if (t->items[i].driver && strstr(t->items[i].driver, "vfio"))
+                        addresses[n++] = t->items[i].address;
+        *ret = addresses;
+        *ret_n = n;
+        return 0;
+}
+
+typedef struct PlanCall {
+        Address *devices;
+        size_t n;
+        bool all;
+} PlanCall;
+
+static int reply_plan(BusWaiter *w) {
+        const Manager *m = w->bus->manager;
+        PlanCall *call = w->data;
+        sd_bus_message *reply = NULL;
+        Plan plan = {};
+        int r = 0;
+
+        if (call->all)
+                r = all_vfio(devices_topology(m->devices), &call->devices, &call->n);
+        if (r >= 0)
+                r = planner_make(m, call->devices, call->n, &plan);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(w->message, &reply);
+        if (r >= 0)
+                r = append_plan(reply, &plan);
+        if (r >= 0)
+                r = sd_bus_send(w->bus->bus, reply, NULL);
+        sd_bus_message_unref(reply);
+        plan_done(&plan);
+        return r;
+}
+
+static void make_plan(void *userdata) {
+        BusWaiter *w = userdata;
+        PlanCall *call = w->data;
+
+        int r = reply_plan(w);
+        if (r < 0)
+                (void)sd_bus_reply_method_errno(w->message, r, NULL);
+        free(call->devices);
+        bus_waiter_free(w);
+}
+
+static void free_words(char **words) {
+        for (size_t i = 0; words && words[i]; i++)
+                free(words[i]);
+        free(words);
+}
+
+int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        _cleanup_free_ PlanCall *call = calloc(1, sizeof(*call));
+        char **words = NULL;
+        Refusal refusal;
+
+        if (!call)
+                return -ENOMEM;
+        int r = sd_bus_message_read_strv(message, &words);
+        if (r >= 0)
+                r = bus_read_options(message, NULL, 0, error);
+        if (r < 0) {
+                free_words(words);
+                return r;
+        }
+        r = planner_parse(words, &call->devices, &call->n, &refusal);
+        free_words(words);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        call->all = call->n == 0;
+        return bus_when_devices(userdata, message, TAKE_PTR(call), make_plan);
+}
+
+int bus_plan_verdict(const Bus *b, Address address, bool codes, sd_bus_message *reply) {
+        Plan plan = {};
+
+        int r = planner_make(b->manager, &address, 1, &plan);
+        if (r < 0)
+                return r;
+        if (codes)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; i < plan.n_subjects && r >= 0; i++) {
+                const PlanSubject *s = &plan.subjects[i];
+                if (s->kind != PLAN_REQUESTED)
+                        continue;
+                if (!codes) {
+                        r = sd_bus_message_append(reply, "s", verdict_to_string(s->verdict));
+                        break;
+                }
+                for (size_t k = 0; k < s->n_items && r >= 0; k++)
+                        r = sd_bus_message_append(reply, "s", reason_code(plan.items[s->first_item + k].reason));
+        }
+        if (codes && r >= 0)
+                r = sd_bus_message_close_container(reply);
+        plan_done(&plan);
+        return r;
+}
+
+int bus_explain(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const char *code;
+        Refusal refusal;
+
+        int r = sd_bus_message_read(message, "s", &code);
+        if (r < 0)
+                return r;
+        int reason = reason_from_code(code);
+        if (reason <= 0) {
+                refuse(&refusal, REASON_INVALID_ARGUMENT, "code", "'%.64s' is no reason code", code);
+                return bus_refuse(error, &refusal);
+        }
+        return sd_bus_reply_method_return(message, "ss", reason_sentence((Reason)reason),
+                                          reason_remedy((Reason)reason));
+}

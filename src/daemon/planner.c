@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "planner.h"
+
+#include "manager-internal.h"
+
+static void gather_facts(const Manager *m, PlanFacts *facts) {
+        const Ports *p = m->ports;
+        int r = luo_available(&p->luo);
+
+        *facts = (PlanFacts){
+                .luo = r < 0           ? PLAN_LUO_ABSENT
+                       : m->luo_broken ? PLAN_LUO_BROKEN
+                                       : PLAN_LUO_READY,
+                .can = r < 0 ? 0 : PLAN_CAN_MEMFD,
+        };
+        (void)manager_check_image(m, &facts->next_kernel);
+        plan_facts_cmdlines(facts, p->host->cmdline, m->next.cmdline);
+}
+
+static size_t count_files(const Manager *m) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < m->sessions.n; i++)
+                n += session_is_incoming(m->sessions.items[i]) ? 0 : m->sessions.items[i]->n_files;
+        return n;
+}
+
+static void gather_files(const Manager *m, PlanFile *files) {
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                for (size_t k = 0; k < s->n_files && !session_is_incoming(s); k++)
+                        *files++ = (PlanFile){
+                                .session = s->name,
+                                .token = s->files[k]->token,
+                                .kind = s->files[k]->kind,
+                        };
+        }
+}
+
+int planner_make(const Manager *m, const Address *devices, size_t n, Plan *ret) {
+        static const Topology nothing;
+        const Topology *t = m->devices ? devices_topology(m->devices) : NULL;
+        size_t n_files = count_files(m);
+        _cleanup_free_ PlanFile *files = calloc(MAX_OF(n_files, (size_t)1), sizeof(*files));
+        PlanFacts facts;
+
+        if (!files)
+                return -ENOMEM;
+        gather_facts(m, &facts);
+        gather_files(m, files);
+        return plan_make(
+                &(PlanInput){
+                        .topology = t ?: &nothing,
+                        .requested = devices,
+                        .n_requested = n,
+                        .rules = m->ports->rules,
+                        .facts = &facts,
+                        .files = files,
+                        .n_files = n_files,
+                },
+                ret);
+}
+
+int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal) {
+        Plan plan = {};
+
+        int r = planner_make(m, request ? request->devices : NULL, request ? request->n_devices : 0, &plan);
+        if (r < 0)
+                return refuse_errno(refusal, r, "plan", "making it");
+        r = plan_allows(&plan, request ? (const char *const *)request->exceptions : NULL,
+                        request ? request->n_exceptions : 0, refusal);
+        plan_done(&plan);
+        return r;
+}
+
+int planner_parse(char *const *words, Address **ret, size_t *ret_n, Refusal *refusal) {
+        size_t n = 0;
+
+        while (words && words[n])
+                n++;
+        _cleanup_free_ Address *addresses = calloc(MAX_OF(n, (size_t)1), sizeof(*addresses));
+        if (!addresses)
+                return refuse_errno(refusal, -ENOMEM, "devices", "reading the list");
+        for (size_t i = 0; i < n; i++)
+                if (address_parse(words[i], &addresses[i]) < 0)
+                        return refuse(refusal, REASON_INVALID_ARGUMENT, "devices", "'%.32s' is no PCI address",
+                                      words[i]);
+        *ret = TAKE_PTR(addresses);
+        *ret_n = n;
+        return 0;
+}

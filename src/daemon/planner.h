@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Gathers what a plan needs from the manager and the devices, and makes it. Read-only:
+ * nothing is asked of /dev/liveupdate or of a device that was not known before.
+ */
+#pragma once
+
+#include "core/plan.h"
+#include "daemon/manager.h"
+
+/* A plan for these devices. Without a topology (not read yet, or no port) every device
+ * is unknown. -ENOMEM. */
+int planner_make(const Manager *m, const Address *devices, size_t n, Plan *ret);
+/* Strict mode: what must not be lost goes, or the refusal says what does not. */
+int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal);
+/* Addresses from words; the first bad one is the refusal. The caller frees. */
+int planner_parse(char *const *words, Address **ret, size_t *ret_n, Refusal *refusal);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "real-ports.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/log.h"
+#include "sys/config-files.h"
+#include "sys/pci-scan.h"
+
+#define SYSFS "/sys"
+
+/* The clock. */
+
+static uint64_t port_monotonic(_unused_ void *self) {
+        return clock_monotonic_usec();
+}
+static uint64_t port_realtime(_unused_ void *self) {
+        return clock_realtime_usec();
+}
+static ClockKind port_kind(void *self) {
+        return ((Clock *)self)->kind;
+}
+static uint64_t port_ticks(void *self) {
+        return clock_ticks(self);
+}
+static uint64_t port_kernel_start(void *self) {
+        return clock_kernel_start(self);
+}
+static void port_frequency(void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb) {
+        clock_frequency(self, ret_hz, ret_error_ppb);
+}
+static const ClockOps clock_ops = {
+        .monotonic_usec = port_monotonic,
+        .realtime_usec = port_realtime,
+        .kind = port_kind,
+        .ticks = port_ticks,
+        .kernel_start = port_kernel_start,
+        .frequency = port_frequency,
+};
+
+/* The service manager's descriptor store (sd_notify(3), FDSTORE=1). */
+
+static int store_put(_unused_ void *self, const char *name, int fd) {
+        char state[512];
+
+        (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+        int r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
+        return r < 0 ? r : 0;
+}
+
+static int store_drop(_unused_ void *self, const char *name) {
+        return sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+static const StoreOps store_ops = { .put = store_put, .drop = store_drop };
+
+/* PCI. The index of modules is read with the first scan. */
+
+static ModulesIndex *modules_of(RealPorts *r) {
+        if (!r->modules)
+                (void)modules_open("", r->host.release, &r->modules);
+        return r->modules;
+}
+
+static int port_scan(void *self, Topology *ret) {
+        return topology_scan(SYSFS, modules_of(self), ret);
+}
+
+static int port_scan_one(void *self, Address address, Topology *t) {
+        return topology_scan_one(SYSFS, modules_of(self), address, t);
+}
+
+static int port_read_config(_unused_ void *self, Address address, uint8_t *buf, size_t size) {
+        return config_read(SYSFS, address, buf, size);
+}
+
+static const PciOps pci_ops = { .scan = port_scan, .scan_one = port_scan_one, .read_config = port_read_config };
+
+/* The rest. */
+
+static void port_sync(_unused_ void *self) {
+        sync();
+}
+
+static int port_random(void *buf, size_t size) {
+        return getrandom(buf, size, 0) == (ssize_t)size ? 0 : -EIO;
+}
+
+static void warn(_unused_ void *userdata, const char *message) {
+        log_warning("%s", message);
+}
+
+static int open_run_dir(const char *path) {
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int read_settings(RealPorts *p) {
+        int r = config_init(&p->config);
+
+        if (r >= 0)
+                r = config_files_load("", &p->config, warn, NULL);
+        if (r >= 0)
+                r = rules_files_load("", &p->rules, warn, NULL);
+        if (r < 0)
+                return log_errno(r, "Reading the settings");
+        r = host_read_facts("", &p->host);
+        if (r < 0)
+                return log_errno(r, "Reading what the kernel says about itself");
+        p->judged = p->host;
+        return 0;
+}
+
+int real_ports_open(RealPorts *r, const char *run_dir) {
+        Ports *p = &r->ports;
+
+        clock_start(&r->clock);
+        p->run_fd = -1;
+        int k = read_settings(r);
+        if (k < 0)
+                return k;
+        *p = (Ports){
+                .luo = luo_device(&r->device, r->config.luo_device, r->config.luo_busy_usec),
+                .kexec = kexec_real(&r->kexec, &r->judged),
+                .host = &r->host,
+                .started_ticks = r->clock.start_ticks,
+                .clock = &clock_ops,
+                .clock_self = &r->clock,
+                .store = getenv("NOTIFY_SOCKET") ? &store_ops : NULL,
+                .pci = &pci_ops,
+                .pci_self = r,
+                .rules = &r->rules,
+                .sync = port_sync,
+                .random = port_random,
+                .run_fd = open_run_dir(run_dir),
+        };
+        if (p->run_fd < 0)
+                return log_errno(p->run_fd, "Opening %s", run_dir);
+        k = worker_new("luo", &p->luo_lane);
+        if (k >= 0)
+                k = worker_new("image", &p->image_lane);
+        return k < 0 ? log_errno(k, "Starting the workers") : 0;
+}
+
+void real_ports_stop(RealPorts *r) {
+        worker_free(r->ports.luo_lane);
+        worker_free(r->ports.image_lane);
+        r->ports.luo_lane = r->ports.image_lane = NULL;
+}
+
+void real_ports_done(RealPorts *r) {
+        modules_free(r->modules);
+        host_facts_done(&r->host); /* the copy shares what it owns */
+        rules_done(&r->rules);
+        config_done(&r->config);
+        fd_close(r->ports.run_fd);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ports of ports.h on the real machine, and the settings they are opened with. */
+#pragma once
+
+#include "core/config.h"
+#include "daemon/ports.h"
+#include "sys/clock.h"
+#include "sys/modules.h"
+
+typedef struct RealPorts {
+        Config config;
+        Rules rules;
+        HostFacts host;
+        HostFacts judged; /* the image worker's copy, with what takes long to find out */
+        Clock clock;
+        LuoDevice device;
+        KexecReal kexec;
+        ModulesIndex *modules; /* the image worker's; NULL until it is needed, or if there is none */
+        Ports ports;
+} RealPorts;
+
+/* Logs what goes wrong. run_dir is made if it is not there. */
+int real_ports_open(RealPorts *r, const char *run_dir);
+/* Stops the workers: what they have queued is completed, so whoever asked must still be
+ * there. */
+void real_ports_stop(RealPorts *r);
+void real_ports_done(RealPorts *r);

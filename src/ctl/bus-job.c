@@ -293,6 +293,30 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata) {
         return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
+static int append_strings(sd_bus_message *m, const char *key, const StringList *l) {
+        int r;
+
+        if (!l || l->n == 0)
+                return 0;
+        if ((r = sd_bus_message_open_container(m, 'e', "sv")) < 0 || (r = sd_bus_message_append(m, "s", key)) < 0 ||
+            (r = sd_bus_message_open_container(m, 'v', "as")) < 0 || (r = bus_append_strings(m, l)) < 0 ||
+            (r = sd_bus_message_close_container(m)) < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+static int append_options(sd_bus_message *m, const JobRequest *q) {
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        if (r >= 0 && q->unclaimed)
+                r = sd_bus_message_append(m, "{sv}", "unclaimed", "b", true);
+        if (r >= 0)
+                r = append_strings(m, "devices", q->devices);
+        if (r >= 0)
+                r = append_strings(m, "exceptions", q->exceptions);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static int request_message(const Wait *w, sd_bus_message **ret) {
         _cleanup_message_ sd_bus_message *m = NULL;
         const JobRequest *q = w->request;
@@ -302,8 +326,7 @@ static int request_message(const Wait *w, sd_bus_message **ret) {
         if (r >= 0 && q->is_load)
                 r = sd_bus_message_append(m, "hhs", q->kernel_fd, q->initrd_fd, q->cmdline);
         if (r >= 0)
-                r = q->unclaimed ? sd_bus_message_append(m, "a{sv}", 1, "unclaimed", "b", true)
-                                 : sd_bus_message_append(m, "a{sv}", 0);
+                r = append_options(m, q);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

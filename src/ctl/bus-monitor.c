@@ -16,7 +16,7 @@ typedef struct Monitor {
         sd_event *event;
         Bus *bus;
         Failure *failure;
-        sd_bus_slot *slots[5];
+        sd_bus_slot *slots[6];
 } Monitor;
 
 static void monitor_done(Monitor *w) {
@@ -64,6 +64,14 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         return r < 0 ? bad_message(userdata, r) : deliver(userdata, &e);
 }
 
+static int on_plan_stale(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_string_list_ StringList devices = {};
+        Event e = { .kind = EVENT_PLAN_STALE, .devices = &devices };
+
+        int r = read_strings(m, &devices);
+        return r < 0 ? bad_message(userdata, r) : deliver(userdata, &e);
+}
+
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *name, *old, *new;
         Event e = { .kind = EVENT_OWNER };
@@ -106,8 +114,9 @@ static int install(Monitor *w) {
                     0 ||
             (r = bus_match_manager(w->bus, &w->slots[1], LIVEUPDATE_BUS_NAME, "JobNew", on_job_new, w)) < 0 ||
             (r = bus_match_manager(w->bus, &w->slots[2], LIVEUPDATE_BUS_NAME, "JobRemoved", on_job_removed, w)) < 0 ||
-            (r = bus_match_owner(w->bus, &w->slots[3], on_owner_changed, w)) < 0 ||
-            (r = bus_match_disconnected(w->bus, &w->slots[4], on_disconnected, w)) < 0)
+            (r = bus_match_manager(w->bus, &w->slots[3], LIVEUPDATE_BUS_NAME, "PlanStale", on_plan_stale, w)) < 0 ||
+            (r = bus_match_owner(w->bus, &w->slots[4], on_owner_changed, w)) < 0 ||
+            (r = bus_match_disconnected(w->bus, &w->slots[5], on_disconnected, w)) < 0)
                 return r;
         return 0;
 }

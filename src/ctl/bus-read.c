@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages into structs. Which property goes into which field is in two tables; a
+ * Messages into structs. Which property goes into which field is in tables; a
  * property that is not in them is skipped (a newer daemon), one with another type is an
  * error, and a string that did not come is "".
  */
@@ -8,15 +8,7 @@
 
 #include "common/names.h"
 
-typedef int (*FieldReader)(sd_bus_message *m, void *field);
-
-typedef struct Property {
-        const char *name, *type;
-        FieldReader read;
-        size_t offset;
-} Property;
-
-static int read_string(sd_bus_message *m, void *field) {
+int read_string(sd_bus_message *m, void *field) {
         char **p = field;
         const char *s;
 
@@ -28,7 +20,7 @@ static int read_string(sd_bus_message *m, void *field) {
         return *p ? 0 : -ENOMEM;
 }
 
-static int read_path(sd_bus_message *m, void *field) {
+int read_path(sd_bus_message *m, void *field) {
         char **p = field;
         const char *s;
 
@@ -40,11 +32,11 @@ static int read_path(sd_bus_message *m, void *field) {
         return *p ? 0 : -ENOMEM;
 }
 
-static int read_u64(sd_bus_message *m, void *field) {
+int read_u64(sd_bus_message *m, void *field) {
         return sd_bus_message_read_basic(m, 't', field);
 }
 
-static int read_u32(sd_bus_message *m, void *field) {
+int read_u32(sd_bus_message *m, void *field) {
         return sd_bus_message_read_basic(m, 'u', field);
 }
 
@@ -75,7 +67,7 @@ static int read_pairs(sd_bus_message *m, void *field) {
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_strings(sd_bus_message *m, void *field) {
+int read_strings(sd_bus_message *m, void *field) {
         StringList *l = field;
 
         int r = sd_bus_message_enter_container(m, 'a', "s");
@@ -193,7 +185,7 @@ static int read_property(sd_bus_message *m, const Property *table, size_t n, voi
         return sd_bus_message_skip(m, "v");
 }
 
-static int read_properties(sd_bus_message *m, const Property *table, size_t n, void *dst) {
+int read_properties(sd_bus_message *m, const Property *table, size_t n, void *dst) {
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
 
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
@@ -211,7 +203,7 @@ static int read_properties(sd_bus_message *m, const Property *table, size_t n, v
         return 0;
 }
 
-static int get_all(Bus *bus, const char *path, const char *interface, sd_bus_error *error, sd_bus_message **ret) {
+int bus_get_all(Bus *bus, const char *path, const char *interface, sd_bus_error *error, sd_bus_message **ret) {
         return sd_bus_call_method(bus->bus, LIVEUPDATE_BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll",
                                   error, ret, "s", interface);
 }
@@ -221,7 +213,7 @@ int bus_get_manager(Bus *bus, ManagerInfo *ret, Failure *failure) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_manager_info_ ManagerInfo info = {};
 
-        int r = get_all(bus, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, &error, &reply);
+        int r = bus_get_all(bus, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, &error, &reply);
         if (r < 0)
                 return bus_failure(bus, failure, r, &error);
         r = read_properties(reply, manager_properties, ELEMENTSOF(manager_properties), &info);
@@ -241,7 +233,7 @@ int bus_get_job(Bus *bus, const char *path, JobInfo *ret, Failure *failure) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_job_info_ JobInfo info = {};
 
-        int r = get_all(bus, path, LIVEUPDATE_JOB_INTERFACE, &error, &reply);
+        int r = bus_get_all(bus, path, LIVEUPDATE_JOB_INTERFACE, &error, &reply);
         /* sd-bus answers UnknownObject, or UnknownInterface where the path has others. */
         if (r < 0 && (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_OBJECT) ||
                       sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_INTERFACE))) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The daemon as functions: plain structs out, requests in. sd-bus stays behind this
- * header (bus.c, bus-read.c, bus-job.c, bus-monitor.c). All return 0 or a negative
+ * header (the bus-*.c files). All return 0 or a negative
  * errno with *failure filled; ret_* are untouched then.
  */
 #pragma once
@@ -21,6 +21,14 @@ int bus_get_manager(Bus *bus, ManagerInfo *ret, Failure *failure);
 int bus_get_job(Bus *bus, const char *path, JobInfo *ret, Failure *failure);
 int bus_list_jobs(Bus *bus, JobSummaryList *ret, Failure *failure);
 int bus_list_sessions(Bus *bus, SessionList *ret, Failure *failure);
+int bus_list_devices(Bus *bus, DeviceList *ret, Failure *failure);
+/* The code is "no-such-device" if there is none with this address. */
+int bus_get_device(Bus *bus, const char *address, DeviceInfo *ret, Failure *failure);
+/* devices: none means all that are bound to a VFIO driver. Rows in the daemon's order. */
+int bus_plan(Bus *bus, const StringList *devices, PlanRows *ret, Failure *failure);
+int bus_list_bits(Bus *bus, BitRows *ret, Failure *failure);
+int bus_verify(Bus *bus, Verification *ret, Failure *failure);
+int bus_explain(Bus *bus, const char *code, Explanation *ret, Failure *failure);
 /* /org/liveupdate1/job/NUMBER */
 enum { JOB_PATH_SIZE = 64 };
 void job_path(uint64_t number, char buf[static JOB_PATH_SIZE]);
@@ -31,9 +39,10 @@ typedef struct JobRequest {
         bool is_load;       /* the next three count */
         int kernel_fd, initrd_fd;
         const char *cmdline;
-        bool unclaimed; /* Finish: option unclaimed=true */
-        bool no_block;  /* do not wait for the job's end */
-        bool progress;  /* tell the steps on stderr */
+        bool unclaimed;                         /* Finish: option unclaimed=true */
+        const StringList *devices, *exceptions; /* options of Prepare and Update; NULL or empty: not given */
+        bool no_block;                          /* do not wait for the job's end */
+        bool progress;                          /* tell the steps on stderr */
 } JobRequest;
 
 typedef enum JobEnd {
@@ -60,7 +69,14 @@ void job_outcome_done(JobOutcome *o);
  * not a failure of this function. */
 int bus_run_job(Bus *bus, const JobRequest *request, JobOutcome *ret, Failure *failure);
 
-typedef enum EventKind { EVENT_STATE, EVENT_STATE_CHANGED, EVENT_JOB_NEW, EVENT_JOB_REMOVED, EVENT_OWNER } EventKind;
+typedef enum EventKind {
+        EVENT_STATE,
+        EVENT_STATE_CHANGED,
+        EVENT_JOB_NEW,
+        EVENT_JOB_REMOVED,
+        EVENT_PLAN_STALE,
+        EVENT_OWNER
+} EventKind;
 
 typedef struct Event {
         EventKind kind;
@@ -68,7 +84,8 @@ typedef struct Event {
         const char *from, *to; /* states; only to for EVENT_STATE */
         uint64_t number;
         const char *path, *result, *code, *sentence;
-        bool running; /* EVENT_OWNER: the daemon came (true) or went */
+        const StringList *devices; /* EVENT_PLAN_STALE: their addresses */
+        bool running;              /* EVENT_OWNER: the daemon came (true) or went */
 } Event;
 
 /* Returns a negative errno to stop. */

@@ -20,6 +20,8 @@ typedef struct Options {
         const char *address; /* --address; NULL: the system bus */
         const char *kernel, *initrd, *cmdline, *append;
         bool reuse_cmdline, unclaimed;
+        bool tree, dot;
+        StringList devices, exceptions; /* PCI addresses, as the kernel writes them */
 } Options;
 
 typedef struct Ctl {
@@ -49,6 +51,13 @@ int verb_monitor(Ctl *c, char **args, size_t n_args);
 int verb_jobs(Ctl *c, char **args, size_t n_args);
 int verb_job(Ctl *c, char **args, size_t n_args);
 int verb_timeline(Ctl *c, char **args, size_t n_args);
+/* verbs-device.c */
+int verb_devices(Ctl *c, char **args, size_t n_args);
+int verb_explain(Ctl *c, char **args, size_t n_args);
+/* verbs-plan.c */
+int verb_plan(Ctl *c, char **args, size_t n_args);
+int verb_bits(Ctl *c, char **args, size_t n_args);
+int verb_verify(Ctl *c, char **args, size_t n_args);
 /* verbs-kernel.c */
 int verb_load(Ctl *c, char **args, size_t n_args);
 int verb_unload(Ctl *c, char **args, size_t n_args);

@@ -8,30 +8,30 @@
 
 #include <libsmartcols.h>
 
-typedef struct Column {
-        const char *name;
-        bool right;
-} Column;
+void table_free(Table *t) {
+        scols_unref_table(t);
+}
 
-DEFINE_CLEANUP(struct libscols_table, scols_unref_table);
-
-static int table_new(const Column *columns, size_t n, const Style *style, struct libscols_table **ret) {
-        _cleanup_(scols_unref_tablep) struct libscols_table *t = scols_new_table();
+int table_new(const Column *columns, size_t n, const Style *style, Table **ret) {
+        _cleanup_(table_freep) Table *t = scols_new_table();
 
         if (!t)
                 return -ENOMEM;
         (void)scols_table_enable_noheadings(t, !style->legend);
         (void)scols_table_enable_colors(t, style->colors);
+        (void)scols_table_enable_ascii(t, !style->utf8);
         (void)scols_table_set_termforce(t, SCOLS_TERMFORCE_NEVER);
-        for (size_t i = 0; i < n; i++)
-                if (!scols_table_new_column(t, columns[i].name, 0, columns[i].right ? SCOLS_FL_RIGHT : 0))
+        for (size_t i = 0; i < n; i++) {
+                int flags = (columns[i].right ? SCOLS_FL_RIGHT : 0) | (columns[i].tree ? SCOLS_FL_TREE : 0);
+                if (!scols_table_new_column(t, columns[i].name, 0, flags))
                         return -ENOMEM;
+        }
         *ret = TAKE_PTR(t);
         return 0;
 }
 
-static int add_row(struct libscols_table *t, const char *const *cells, size_t n, size_t colored) {
-        struct libscols_line *line = scols_table_new_line(t, NULL);
+int table_add(Table *t, const char *const *cells, size_t n, size_t colored, Row **ret) {
+        Row *line = scols_table_new_line(t, NULL);
 
         if (!line)
                 return -ENOMEM;
@@ -40,12 +40,18 @@ static int add_row(struct libscols_table *t, const char *const *cells, size_t n,
                 if (r < 0)
                         return r;
         }
+        if (ret)
+                *ret = line;
         const char *color = colored < n ? word_color(cells[colored]) : NULL;
         return color ? scols_cell_set_color(scols_line_get_cell(line, colored), color) : 0;
 }
 
+int table_nest(Row *above, Row *row) {
+        return scols_line_add_child(above, row);
+}
+
 /* libsmartcols fills the last column with spaces, and some versions end the last line. */
-static int print_table(struct libscols_table *t, char **ret) {
+int table_print(Table *t, char **ret) {
         _cleanup_free_ char *body = NULL;
 
         int r = scols_print_table_to_string(t, &body);
@@ -68,8 +74,7 @@ static int print_table(struct libscols_table *t, char **ret) {
         return 0;
 }
 
-/* The table, and with a legend a line that counts its rows. */
-static int table_text(struct libscols_table *t, const Style *style, size_t n, const char *what, char **ret) {
+int table_text(Table *t, const Style *style, size_t n, const char *what, char **ret) {
         _cleanup_free_ char *body = NULL;
         char *text;
 
@@ -79,7 +84,7 @@ static int table_text(struct libscols_table *t, const Style *style, size_t n, co
                 *ret = text;
                 return 0;
         }
-        int r = print_table(t, &body);
+        int r = table_print(t, &body);
         if (r < 0)
                 return r;
         if (!style->legend)
@@ -97,7 +102,7 @@ static void number_text(uint64_t v, char buf[static 24]) {
 
 int format_jobs(const JobSummaryList *jobs, const Style *style, char **ret) {
         static const Column columns[] = { { "JOB", true }, { "KIND" }, { "STATE" }, { "CODE" }, { "REASON" } };
-        _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
+        _cleanup_(table_freep) Table *t = NULL;
 
         int r = table_new(columns, ELEMENTSOF(columns), style, &t);
         for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
@@ -105,8 +110,8 @@ int format_jobs(const JobSummaryList *jobs, const Style *style, char **ret) {
                 char number[24];
 
                 number_text(j->number, number);
-                r = add_row(t, (const char *const[]){ number, j->kind, j->state, j->code, j->sentence },
-                            ELEMENTSOF(columns), 2);
+                r = table_add(t, (const char *const[]){ number, j->kind, j->state, j->code, j->sentence },
+                              ELEMENTSOF(columns), 2, NULL);
         }
         return r < 0 ? r : table_text(t, style, jobs->n, "job", ret);
 }
@@ -115,7 +120,7 @@ int format_sessions(const SessionList *sessions, const Style *style, char **ret)
         static const Column columns[] = {
                 { "SESSION" }, { "DIRECTION" }, { "STATE" }, { "UID", true }, { "FILES", true }
         };
-        _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
+        _cleanup_(table_freep) Table *t = NULL;
 
         int r = table_new(columns, ELEMENTSOF(columns), style, &t);
         for (size_t i = 0; r >= 0 && i < sessions->n; i++) {
@@ -124,13 +129,13 @@ int format_sessions(const SessionList *sessions, const Style *style, char **ret)
 
                 number_text(s->uid, uid);
                 number_text(s->n_files, files);
-                r = add_row(t, (const char *const[]){ s->name, s->direction, s->state, uid, files },
-                            ELEMENTSOF(columns), 2);
+                r = table_add(t, (const char *const[]){ s->name, s->direction, s->state, uid, files },
+                              ELEMENTSOF(columns), 2, NULL);
         }
         return r < 0 ? r : table_text(t, style, sessions->n, "session", ret);
 }
 
-static int timeline_row(struct libscols_table *t, const JobInfo *job, size_t i, bool errors) {
+static int timeline_row(Table *t, const JobInfo *job, size_t i, bool errors) {
         const TimelineStep *s = &job->timeline.items[i];
         char at[32], took[32] = "-", error[32];
 
@@ -139,14 +144,14 @@ static int timeline_row(struct libscols_table *t, const JobInfo *job, size_t i, 
         if (i > 0 && s->at_usec >= s[-1].at_usec)
                 format_ms(s->at_usec - s[-1].at_usec, took, sizeof(took));
         format_ms(s->error_usec, error, sizeof(error));
-        return add_row(t, (const char *const[]){ s->name, at, took, error }, errors ? 4 : 3, SIZE_MAX);
+        return table_add(t, (const char *const[]){ s->name, at, took, error }, errors ? 4 : 3, SIZE_MAX, NULL);
 }
 
 static int timeline_table(const JobInfo *job, const Style *style, FILE *f) {
         static const Column columns[] = {
                 { "STEP" }, { "AT (ms)", true }, { "TOOK (ms)", true }, { "ERROR (ms)", true }
         };
-        _cleanup_(scols_unref_tablep) struct libscols_table *t = NULL;
+        _cleanup_(table_freep) Table *t = NULL;
         _cleanup_free_ char *body = NULL;
         bool errors = false;
 
@@ -156,7 +161,7 @@ static int timeline_table(const JobInfo *job, const Style *style, FILE *f) {
         for (size_t i = 0; r >= 0 && i < job->timeline.n; i++)
                 r = timeline_row(t, job, i, errors);
         if (r >= 0)
-                r = print_table(t, &body);
+                r = table_print(t, &body);
         if (r >= 0)
                 (void)fputs(body, f);
         return r;

@@ -36,12 +36,19 @@ const char *word_color(const char *word) {
         static const struct {
                 const char *word, *color;
         } colors[] = {
-                { "normal", ANSI_GREEN },     { "done", ANSI_GREEN },       { "finished", ANSI_GREEN },
-                { "claimed", ANSI_GREEN },    { "updated", ANSI_GREEN },    { "preparing", ANSI_YELLOW },
-                { "prepared", ANSI_YELLOW },  { "freezing", ANSI_YELLOW },  { "frozen", ANSI_YELLOW },
-                { "jumping", ANSI_YELLOW },   { "finishing", ANSI_YELLOW }, { "cancelling", ANSI_YELLOW },
-                { "running", ANSI_YELLOW },   { "waiting", ANSI_YELLOW },   { "closing", ANSI_YELLOW },
-                { "cancelled", ANSI_YELLOW }, { "failed", ANSI_RED },       { "lost", ANSI_RED },
+                { "normal", ANSI_GREEN },     { "done", ANSI_GREEN },
+                { "finished", ANSI_GREEN },   { "claimed", ANSI_GREEN },
+                { "updated", ANSI_GREEN },    { "preparing", ANSI_YELLOW },
+                { "prepared", ANSI_YELLOW },  { "freezing", ANSI_YELLOW },
+                { "frozen", ANSI_YELLOW },    { "jumping", ANSI_YELLOW },
+                { "finishing", ANSI_YELLOW }, { "cancelling", ANSI_YELLOW },
+                { "running", ANSI_YELLOW },   { "waiting", ANSI_YELLOW },
+                { "closing", ANSI_YELLOW },   { "cancelled", ANSI_YELLOW },
+                { "failed", ANSI_RED },       { "lost", ANSI_RED },
+                { "goes", ANSI_GREEN },       { "limited", ANSI_YELLOW },
+                { "cannot", ANSI_RED },       { VERDICT_EXCEPTED, ANSI_YELLOW },
+                { "expected", ANSI_GREEN },   { "against", ANSI_RED },
+                { "missing", ANSI_RED },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(colors); i++)
@@ -62,14 +69,12 @@ void put_word(FILE *f, const Style *style, const char *word) {
         (void)fprintf(f, "%s%s%s", color ?: "", clean, color ? ANSI_NORMAL : "");
 }
 
-static void put_label(FILE *f, const char *label) {
+void put_label(FILE *f, const char *label) {
         (void)fprintf(f, "%*s%s ", LABEL_WIDTH, label, *label ? ":" : " ");
 }
 
-static void put_line(FILE *f, const char *label, const char *format, ...) _printf_(3, 4);
-
 /* One line; nothing that came from outside may break it or reach the terminal raw. */
-static void put_line(FILE *f, const char *label, const char *format, ...) {
+void put_line(FILE *f, const char *label, const char *format, ...) {
         char text[VALUE_SIZE], clean[VALUE_SIZE];
         va_list ap;
 
@@ -80,6 +85,17 @@ static void put_line(FILE *f, const char *label, const char *format, ...) {
         utf8_copy(clean, sizeof(clean), text);
         put_label(f, label);
         (void)fprintf(f, "%s\n", clean);
+}
+
+void put_list(FILE *f, const char *label, const StringList *list) {
+        char clean[256];
+
+        for (size_t i = 0; i < list->n; i++) {
+                if (i == 0)
+                        put_label(f, label);
+                utf8_copy(clean, sizeof(clean), list->items[i]);
+                (void)fprintf(f, "%s%s", clean, i + 1 < list->n ? " " : "\n");
+        }
 }
 
 static void put_kernel(FILE *f, const char *label, const char *release, const char *version) {
@@ -270,6 +286,16 @@ int format_job(const JobInfo *job, const Style *style, char **ret) {
         return text_finish(&f, &text, r, ret);
 }
 
+static void put_stale(FILE *f, const StringList *devices) {
+        char clean[64];
+
+        (void)fputs("plan stale", f);
+        for (size_t i = 0; i < devices->n; i++) {
+                utf8_copy(clean, sizeof(clean), devices->items[i]);
+                (void)fprintf(f, "%s %s", i == 0 ? ":" : "", clean);
+        }
+}
+
 static void put_event(FILE *f, const Event *e, const Style *style) {
         switch (e->kind) {
         case EVENT_STATE:
@@ -289,6 +315,9 @@ static void put_event(FILE *f, const Event *e, const Style *style) {
                 (void)fprintf(f, "job %llu ", (unsigned long long)e->number);
                 put_word(f, style, e->result);
                 put_reason(f, e->code, e->sentence);
+                break;
+        case EVENT_PLAN_STALE:
+                put_stale(f, e->devices);
                 break;
         case EVENT_OWNER:
                 (void)fputs(e->running ? "liveupdated came" : "liveupdated went", f);

@@ -8,6 +8,7 @@
 
 #include "bus.h"
 #include "model.h"
+#include "plan.h"
 
 typedef struct Style {
         bool colors, utf8, legend;
@@ -37,3 +38,26 @@ int format_job(const JobInfo *job, const Style *style, char **ret);
 int format_timeline(const JobInfo *job, const Style *style, char **ret);
 /* One line with its end. */
 int format_event(const Event *event, const Style *style, char **ret);
+
+/* format-device.c */
+int format_devices(const DeviceList *devices, const Style *style, char **ret);
+/* Each below its bridge, VFs below their PF, all below their root bus. */
+int format_device_tree(const DeviceList *devices, const Style *style, char **ret);
+/* All about one device. */
+int format_device(const DeviceInfo *device, const Style *style, char **ret);
+/* format-dot.c: for Graphviz; IOMMU groups are clusters, edges to VFs dashed. */
+int format_dot(const DeviceList *devices, char **ret);
+
+/* format-plan.c; the rows of a plan are arranged (plan.h). */
+int format_plan(const PlanRows *rows, const Style *style, char **ret);
+int format_bits(const BitRows *bits, const Style *style, char **ret);
+int format_verification(const Verification *v, const Style *style, char **ret);
+int format_explanation(const char *code, const Explanation *e, char **ret);
+/* What the plan for a device alone says, and what it depends on. */
+typedef struct DeviceView {
+        const char *address;
+        const DeviceList *devices;
+        size_t device; /* index in devices; NO_DEVICE: the daemon does not list it */
+        const PlanRows *rows;
+} DeviceView;
+int format_explained_device(const DeviceView *view, const Style *style, char **ret);

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The only file that knows json-c. An Object collects keys and remembers whether memory
- * ran out, so that building one needs no check at each key.
- */
+/* The only file that knows json-c. */
 #include "json.h"
 
 #include <json-c/json.h>
 
-typedef struct Object {
-        json_object *object; /* NULL once memory ran out */
-} Object;
+#include "json-internal.h"
 
 json_object *json_put(json_object *object, const char *key, json_object *value) {
         if (object && value && json_object_object_add(object, key, value) == 0)
@@ -39,40 +34,52 @@ json_object *json_text(const char *s) {
         return json_object_new_string(s);
 }
 
-static Object object_new(void) {
+Object object_new(void) {
         return (Object){ json_object_new_object() };
 }
 
-static void put(Object *o, const char *key, json_object *value) {
+void put(Object *o, const char *key, json_object *value) {
         o->object = json_put(o->object, key, value);
 }
 
 /* json-c writes null for NULL, which elsewhere here means out of memory. */
-static void put_null(Object *o, const char *key) {
+void put_null(Object *o, const char *key) {
         if (o->object && json_object_object_add(o->object, key, NULL) != 0) {
                 json_object_put(o->object);
                 o->object = NULL;
         }
 }
 
-static void put_string(Object *o, const char *key, const char *s) {
+void put_string(Object *o, const char *key, const char *s) {
         put(o, key, json_object_new_string(s));
 }
 
 /* "" on the bus is "not known": null. */
-static void put_known(Object *o, const char *key, const char *s) {
+void put_known(Object *o, const char *key, const char *s) {
         if (str_empty(s))
                 put_null(o, key);
         else
                 put_string(o, key, s);
 }
 
-static void put_u64(Object *o, const char *key, uint64_t v) {
+void put_u64(Object *o, const char *key, uint64_t v) {
         put(o, key, json_object_new_uint64(v));
 }
 
-static void put_bool(Object *o, const char *key, bool v) {
+void put_bool(Object *o, const char *key, bool v) {
         put(o, key, json_object_new_boolean(v));
+}
+
+void put_i64(Object *o, const char *key, int64_t v) {
+        put(o, key, json_object_new_int64(v));
+}
+
+json_object *string_list(const StringList *l) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < l->n; i++)
+                list = json_list_append(list, json_object_new_string(l->items[i]));
+        return list;
 }
 
 static json_object *pairs(const PairList *l) {
@@ -81,6 +88,10 @@ static json_object *pairs(const PairList *l) {
         for (size_t i = 0; i < l->n; i++)
                 put_string(&o, l->items[i].key, l->items[i].value);
         return o.object;
+}
+
+void json_free(json_object *value) {
+        json_object_put(value);
 }
 
 static json_object *kernel(const char *release, const char *version) {
@@ -184,14 +195,12 @@ json_object *json_timeline(const JobInfo *job) {
 }
 
 static json_object *manager_lists(Object *o, const ManagerInfo *m) {
-        json_object *waiting = json_object_new_array(), *capabilities = json_object_new_array();
+        json_object *waiting = json_object_new_array();
 
         for (size_t i = 0; i < m->waiting.n; i++)
                 waiting = json_list_append(waiting, waiting_item(&m->waiting.items[i]));
-        for (size_t i = 0; i < m->capabilities.n; i++)
-                capabilities = json_list_append(capabilities, json_object_new_string(m->capabilities.items[i]));
         put(o, "waiting", waiting);
-        put(o, "capabilities", capabilities);
+        put(o, "capabilities", string_list(&m->capabilities));
         return o->object;
 }
 
@@ -266,9 +275,9 @@ json_object *json_sessions(const SessionList *sessions) {
 
 json_object *json_event(const Event *e) {
         static const char *const names[] = {
-                [EVENT_STATE] = "state",     [EVENT_STATE_CHANGED] = "state-changed",
-                [EVENT_JOB_NEW] = "job-new", [EVENT_JOB_REMOVED] = "job-removed",
-                [EVENT_OWNER] = "daemon",
+                [EVENT_STATE] = "state",           [EVENT_STATE_CHANGED] = "state-changed",
+                [EVENT_JOB_NEW] = "job-new",       [EVENT_JOB_REMOVED] = "job-removed",
+                [EVENT_PLAN_STALE] = "plan-stale", [EVENT_OWNER] = "daemon",
         };
         Object o = object_new();
 
@@ -291,6 +300,9 @@ json_object *json_event(const Event *e) {
                 put_string(&o, "result", e->result);
                 put_known(&o, "code", e->code);
                 put_known(&o, "sentence", e->sentence);
+                break;
+        case EVENT_PLAN_STALE:
+                put(&o, "devices", string_list(e->devices));
                 break;
         case EVENT_OWNER:
                 put_bool(&o, "running", e->running);

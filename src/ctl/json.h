@@ -23,6 +23,14 @@ struct json_object *json_job(const JobInfo *job);
 struct json_object *json_timeline(const JobInfo *job);
 struct json_object *json_sessions(const SessionList *sessions);
 struct json_object *json_event(const Event *event);
+/* json-device.c */
+struct json_object *json_devices(const DeviceList *devices);
+struct json_object *json_device(const DeviceInfo *device);
+struct json_object *json_plan(const PlanRows *rows);
+struct json_object *json_bits(const BitRows *bits);
+struct json_object *json_verification(const Verification *v);
+struct json_object *json_explanation(const char *code, const Explanation *e);
+struct json_object *json_explained_device(const DeviceView *view);
 /* {"error":{…},"job":…}; job may be NULL. */
 struct json_object *json_failure(const Failure *failure, const JobInfo *job);
 /* A job that goes on: number and path. state: queued or jumping. */
@@ -36,6 +44,8 @@ struct json_object *json_put(struct json_object *object, const char *key, struct
 struct json_object *json_object_empty(void);
 struct json_object *json_list_empty(void);
 struct json_object *json_text(const char *s);
+
+void json_free(struct json_object *value);
 
 /* With a newline at its end; frees the value. */
 int json_to_text(struct json_object *value, JsonMode mode, char **ret);

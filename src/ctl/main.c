@@ -27,13 +27,19 @@ const Verb verb_table[] = {
         { "status", "", "Show the state, the kernels and what runs (default)", 0, 0, 0, verb_status },
         { "load", "KERNEL", "Check a kernel and load it as the next one", 1, 1, FOR_LOAD | FOR_JOB, verb_load },
         { "unload", "", "Unload the next kernel", 0, 0, FOR_JOB, verb_unload },
-        { "update", "", "Prepare, freeze and jump into the next kernel", 0, 0, FOR_LOAD | FOR_UPDATE | FOR_JOB,
-          verb_update },
-        { "prepare", "", "Ask the clients, preserve what goes along", 0, 0, FOR_JOB, verb_prepare },
+        { "devices", "[ADDRESS...]", "List the PCI devices, or show all about some of them", 0, SIZE_MAX, FOR_LIST,
+          verb_devices },
+        { "plan", "", "Show what would go along, what not, and why", 0, 0, FOR_PLAN, verb_plan },
+        { "explain", "ADDRESS|CODE", "Explain a device's verdict, or a reason code", 1, 1, 0, verb_explain },
+        { "update", "", "Prepare, freeze and jump into the next kernel", 0, 0,
+          FOR_LOAD | FOR_UPDATE | FOR_JOB | FOR_PLAN, verb_update },
+        { "prepare", "", "Ask the clients, preserve what goes along", 0, 0, FOR_JOB | FOR_PLAN, verb_prepare },
         { "freeze", "", "After prepare: pause the workloads", 0, 0, FOR_JOB, verb_freeze },
         { "kexec", "", "After freeze: jump into the next kernel", 0, 0, FOR_JOB, verb_kexec },
         { "cancel", "", "Stop the update, put everything back", 0, 0, FOR_JOB, verb_cancel },
         { "finish", "", "After the jump: end the update", 0, 0, FOR_FINISH | FOR_JOB, verb_finish },
+        { "verify", "", "After the jump: compare the devices' configuration space", 0, 0, 0, verb_verify },
+        { "bits", "", "Show the table of configuration-space bits", 0, 0, 0, verb_bits },
         { "sessions", "", "List the sessions", 0, 0, 0, verb_sessions },
         { "jobs", "", "List the jobs", 0, 0, 0, verb_jobs },
         { "job", "[NUMBER]", "Show a job and its timeline (default: the last one)", 0, 1, 0, verb_job },
@@ -68,35 +74,34 @@ static Style style_from_environment(const Options *o) {
         };
 }
 
-static int run(int argc, char **argv) {
+static int run(Ctl *c, unsigned given, char **words, size_t n_words) {
+        if (c->options.help)
+                return verb_help(c, NULL, 0);
+        if (c->options.version)
+                return verb_version(c, NULL, 0);
+        const char *word = n_words > 0 ? words[0] : "status";
+        const Verb *verb = verb_find(word);
+        if (!verb)
+                return usage_verb(NULL, word);
+        size_t n_args = n_words > 0 ? n_words - 1 : 0;
+        if (n_args < verb->min_args || n_args > verb->max_args)
+                return usage_verb(verb, word);
+        int r = options_check(&c->options, given, verb);
+        return r != 0 ? r : verb->run(c, words + n_words - n_args, n_args);
+}
+
+int main(int argc, char **argv) {
         Ctl c = {};
         unsigned given;
         int first;
 
+        (void)setlocale(LC_ALL, "");
         int r = options_parse(argc, argv, &c.options, &given, &first);
         if (r != 0)
                 return r;
         c.style = style_from_environment(&c.options);
-        if (c.options.help)
-                return verb_help(&c, NULL, 0);
-        if (c.options.version)
-                return verb_version(&c, NULL, 0);
-        const char *word = first < argc ? argv[first] : "status";
-        const Verb *verb = verb_find(word);
-        if (!verb)
-                return usage_verb(NULL, word);
-        size_t n_args = first < argc ? (size_t)(argc - first - 1) : 0;
-        if (n_args < verb->min_args || n_args > verb->max_args)
-                return usage_verb(verb, word);
-        r = options_check(&c.options, given, verb);
-        if (r != 0)
-                return r;
-        r = verb->run(&c, argv + argc - n_args, n_args);
+        r = run(&c, given, argv + first, (size_t)(argc - first));
         bus_freep(&c.bus);
+        options_done(&c.options);
         return r;
-}
-
-int main(int argc, char **argv) {
-        (void)setlocale(LC_ALL, "");
-        return run(argc, argv);
 }

@@ -22,11 +22,33 @@ void waiting_list_done(WaitingList *l) {
         *l = (WaitingList){};
 }
 
-static void string_list_done(StringList *l) {
+void string_list_done(StringList *l) {
         for (size_t i = 0; i < l->n; i++)
                 free(l->items[i]);
         free(l->items);
         *l = (StringList){};
+}
+
+int string_list_add(StringList *l, const char *s) {
+        char **place = array_append(&l->items, l->n, sizeof(char *));
+
+        if (!place || !(*place = strdup(s)))
+                return -ENOMEM;
+        l->n++;
+        return 0;
+}
+
+static int by_bytes(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void string_list_sort(StringList *l) {
+        if (l->n > 1)
+                qsort(l->items, l->n, sizeof(char *), by_bytes);
+}
+
+bool string_list_has(const StringList *sorted, const char *s) {
+        return sorted->n > 0 && bsearch(&s, sorted->items, sorted->n, sizeof(char *), by_bytes);
 }
 
 void manager_info_done(ManagerInfo *m) {

@@ -96,17 +96,110 @@ typedef struct SessionList {
         size_t n;
 } SessionList;
 
+/* A row of ListDevices. */
+typedef struct Device {
+        char *path, *address, *class_code, *ids, *port, *driver, *parent, *physfn;
+        int32_t group; /* -1: none */
+} Device;
+
+typedef struct DeviceList {
+        Device *items; /* by address, ascending */
+        size_t n;
+} DeviceList;
+
+typedef struct NativeDriver {
+        char *name, *kind;
+} NativeDriver;
+
+/* All properties of a Device object. */
+typedef struct DeviceInfo {
+        char *path, *address;
+        uint32_t class_code;
+        uint16_t ids[4]; /* vendor, device, subsystem vendor, subsystem device */
+        uint8_t revision;
+        uint64_t serial; /* 0: none */
+        char *port;
+        uint8_t buses[2]; /* secondary, subordinate; both 0: not a bridge */
+        char *parent, *physfn;
+        StringList virtfns;
+        uint16_t num_vfs, total_vfs;
+        StringList features, enabled;
+        char *power_state, *driver, *driver_override;
+        NativeDriver native;
+        char *reset_methods;
+        int32_t group; /* -1: none */
+        char *group_type;
+        int32_t numa_node; /* -1: none */
+        char *vfio_device, *verdict;
+        StringList codes;
+} DeviceInfo;
+
+typedef struct PlanRow {
+        char *kind, *subject, *verdict, *code, *sentence, *remedy;
+        size_t place, first; /* in the daemon's order: its own, and its subject's first row */
+        bool excepted;       /* cannot go, but may be lost (see plan.h) */
+} PlanRow;
+
+typedef struct PlanRows {
+        PlanRow *items;
+        size_t n;
+} PlanRows;
+
+typedef struct BitRow {
+        char *name, *offset, *mask, *class, *reason;
+} BitRow;
+
+typedef struct BitRows {
+        BitRow *items;
+        size_t n;
+} BitRows;
+
+typedef struct Difference {
+        char *address, *name, *before, *after, *verdict, *reason;
+} Difference;
+
+typedef struct Verification {
+        uint64_t equal; /* registers that are as they were */
+        Difference *items;
+        size_t n;
+} Verification;
+
+typedef struct Explanation {
+        char *sentence, *remedy;
+} Explanation;
+
 void waiting_list_done(WaitingList *l);
+void string_list_done(StringList *l);
 void timeline_steps_done(TimelineSteps *l);
 void manager_info_done(ManagerInfo *m);
 void job_summary_list_done(JobSummaryList *l);
 void job_info_done(JobInfo *j);
 void session_list_done(SessionList *l);
+void device_list_done(DeviceList *l);
+void device_info_done(DeviceInfo *d);
+void plan_row_done(PlanRow *row);
+void plan_rows_done(PlanRows *l);
+void bit_rows_done(BitRows *l);
+void verification_done(Verification *v);
+void explanation_done(Explanation *e);
 
 #define _cleanup_manager_info_ _cleanup_(manager_info_done)
 #define _cleanup_job_summary_list_ _cleanup_(job_summary_list_done)
 #define _cleanup_job_info_ _cleanup_(job_info_done)
 #define _cleanup_session_list_ _cleanup_(session_list_done)
+#define _cleanup_string_list_ _cleanup_(string_list_done)
+#define _cleanup_device_list_ _cleanup_(device_list_done)
+#define _cleanup_device_info_ _cleanup_(device_info_done)
+#define _cleanup_plan_rows_ _cleanup_(plan_rows_done)
+#define _cleanup_bit_rows_ _cleanup_(bit_rows_done)
+#define _cleanup_verification_ _cleanup_(verification_done)
+#define _cleanup_explanation_ _cleanup_(explanation_done)
+
+/* Adds a copy. -ENOMEM. */
+int string_list_add(StringList *l, const char *s);
+/* By bytes; string_list_has() wants the list so. */
+void string_list_sort(StringList *l);
+bool string_list_has(const StringList *sorted, const char *s);
 
 /* The value under a key, NULL if it is not there. */
 const char *pair_list_get(const PairList *l, const char *key);

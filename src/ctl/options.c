@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <stdarg.h>
 
+#include "address.h"
+
 enum {
         ARG_JSON = 0x100,
         ARG_NO_PAGER,
@@ -17,6 +19,10 @@ enum {
         ARG_APPEND,
         ARG_REUSE_CMDLINE,
         ARG_UNCLAIMED,
+        ARG_DEVICE,
+        ARG_EXCEPT,
+        ARG_TREE,
+        ARG_DOT,
 };
 
 typedef struct OptionSpec {
@@ -44,7 +50,25 @@ static const OptionSpec option_table[] = {
         { "reuse-cmdline", ARG_REUSE_CMDLINE, NULL, "load, update: the running kernel's command line, also for a UKI",
           FOR_LOAD },
         { "unclaimed", ARG_UNCLAIMED, NULL, "finish: drop the sessions that nobody claimed", FOR_FINISH },
+        { "device", ARG_DEVICE, "ADDRESS", "plan, prepare, update: this PCI device is to go along (repeatable)",
+          FOR_PLAN },
+        { "except", ARG_EXCEPT, "ADDRESS", "plan, prepare, update: this one may be lost (repeatable)", FOR_PLAN },
+        { "tree", ARG_TREE, NULL, "devices: each below its bridge, VFs below their PF", FOR_LIST },
+        { "dot", ARG_DOT, NULL, "devices: a graph for Graphviz", FOR_LIST },
         { "address", ARG_ADDRESS, "ADDRESS", NULL },
+};
+
+/* How options_check() calls what belongs together. */
+static const struct {
+        unsigned verbs;
+        const char *words;
+} option_groups[] = {
+        { FOR_LOAD, "options for loading a kernel" },
+        { FOR_UPDATE, "--kernel" },
+        { FOR_FINISH, "--unclaimed" },
+        { FOR_JOB, "--no-block" },
+        { FOR_PLAN, "--device and --except" },
+        { FOR_LIST, "--tree and --dot" },
 };
 
 static const struct {
@@ -93,6 +117,42 @@ static void getopt_tables(struct option *longs, char *letters) {
         letters[n] = '\0';
 }
 
+int options_add_address(StringList *l, const char *option, const char *word) {
+        char address[ADDRESS_SIZE];
+
+        if (address_clean(word, address) < 0)
+                return option ? usage("%s takes a PCI address, such as 0000:01:02.3, not '%s'.", option, word)
+                              : usage("'%s' is not a PCI address, such as 0000:01:02.3.", word);
+        if (string_list_add(l, address) < 0) {
+                (void)fputs("liveupdatectl: Out of memory.\n", stderr);
+                return EXIT_CTL_FAILED;
+        }
+        return 0;
+}
+
+static void set_flag(Options *o, int value) {
+        const struct {
+                int value;
+                bool *flag;
+        } flags[] = {
+                { ARG_NO_PAGER, &o->no_pager },
+                { ARG_NO_LEGEND, &o->no_legend },
+                { 'q', &o->quiet },
+                { 'v', &o->verbose },
+                { 'h', &o->help },
+                { ARG_VERSION, &o->version },
+                { ARG_NO_BLOCK, &o->no_block },
+                { ARG_REUSE_CMDLINE, &o->reuse_cmdline },
+                { ARG_UNCLAIMED, &o->unclaimed },
+                { ARG_TREE, &o->tree },
+                { ARG_DOT, &o->dot },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++)
+                if (flags[i].value == value)
+                        *flags[i].flag = true;
+}
+
 static int set_option(Options *o, int value) {
         int r;
 
@@ -128,16 +188,13 @@ static int set_option(Options *o, int value) {
                         return usage("--append takes something to append; use --reuse-cmdline to append nothing.");
                 o->append = optarg;
                 return 0;
-        default: {
-                bool *flags[] = { &o->no_pager, &o->no_legend,     &o->quiet,    &o->verbose,  &o->help,
-                                  &o->version,  &o->reuse_cmdline, &o->no_block, &o->unclaimed };
-                static const int values[] = { ARG_NO_PAGER, ARG_NO_LEGEND,     'q',          'v',          'h',
-                                              ARG_VERSION,  ARG_REUSE_CMDLINE, ARG_NO_BLOCK, ARG_UNCLAIMED };
-                for (size_t i = 0; i < ELEMENTSOF(values); i++)
-                        if (values[i] == value)
-                                *flags[i] = true;
+        case ARG_DEVICE:
+                return options_add_address(&o->devices, "--device", optarg);
+        case ARG_EXCEPT:
+                return options_add_address(&o->exceptions, "--except", optarg);
+        default:
+                set_flag(o, value);
                 return 0;
-        }
         }
 }
 
@@ -148,10 +205,16 @@ static unsigned option_verbs(int value) {
         return 0;
 }
 
+void options_done(Options *o) {
+        string_list_done(&o->devices);
+        string_list_done(&o->exceptions);
+        *o = (Options){};
+}
+
 int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int *ret_first) {
         struct option longs[ELEMENTSOF(option_table) + 1] = {};
         char letters[2 * ELEMENTSOF(option_table) + 2];
-        Options o = {};
+        _cleanup_(options_done) Options o = {};
         unsigned given = 0;
         int value;
 
@@ -171,6 +234,7 @@ int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int 
                 given |= option_verbs(value);
         }
         *ret = o;
+        o = (Options){};
         *ret_given = given;
         *ret_first = optind;
         return 0;
@@ -179,14 +243,11 @@ int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int 
 int options_check(const Options *o, unsigned given, const Verb *verb) {
         unsigned wrong = given & ~verb->options;
 
-        for (size_t i = 0; wrong && i < ELEMENTSOF(option_table); i++)
-                if (option_table[i].verbs & wrong)
-                        return usage("'%s' does not take %s.", verb->name,
-                                     wrong & FOR_UPDATE && streq(verb->name, "load") ? "--kernel; give the file alone"
-                                     : option_table[i].verbs == FOR_LOAD             ? "options for loading a kernel"
-                                     : option_table[i].verbs == FOR_UPDATE           ? "--kernel"
-                                     : option_table[i].verbs == FOR_FINISH           ? "--unclaimed"
-                                                                                     : "--no-block");
+        if (wrong & FOR_UPDATE && streq(verb->name, "load"))
+                return usage("'%s' does not take --kernel; give the file alone.", verb->name);
+        for (size_t i = 0; i < ELEMENTSOF(option_groups); i++)
+                if (option_groups[i].verbs & wrong)
+                        return usage("'%s' does not take %s.", verb->name, option_groups[i].words);
         if (!!o->cmdline + !!o->append + o->reuse_cmdline > 1)
                 return usage("--cmdline, --append and --reuse-cmdline exclude one another.");
         if (given & FOR_LOAD && verb->options & FOR_UPDATE && !o->kernel)

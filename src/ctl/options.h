@@ -13,6 +13,8 @@ enum {
         FOR_UPDATE = 1 << 1, /* --kernel */
         FOR_FINISH = 1 << 2, /* --unclaimed */
         FOR_JOB = 1 << 3,    /* --no-block */
+        FOR_PLAN = 1 << 4,   /* --device --except */
+        FOR_LIST = 1 << 5,   /* --tree --dot */
 };
 
 typedef struct Verb {
@@ -27,8 +29,12 @@ extern const size_t verb_table_size;
 const Verb *verb_find(const char *name);
 
 /* 0, or EXIT_CTL_USAGE with a message on stderr. *ret_given: FOR_* bits that were used;
- * *ret_first: where the verb is in argv (argc if there is none). */
+ * *ret_first: where the verb is in argv (argc if there is none). *ret is to be passed to
+ * options_done(). */
 int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int *ret_first);
+void options_done(Options *o);
+/* Adds an address as the kernel writes it. option: for which ("--device"); NULL: for none. */
+int options_add_address(StringList *l, const char *option, const char *word);
 /* Whether the given options go with each other and with the verb. */
 int options_check(const Options *options, unsigned given, const Verb *verb);
 

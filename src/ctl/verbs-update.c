@@ -89,7 +89,10 @@ int run_job(Ctl *c, JobRequest *request) {
 }
 
 int verb_prepare(Ctl *c, char **args, size_t n_args) {
-        return run_job(c, &(JobRequest){ .method = "Prepare", .kind = "prepare" });
+        return run_job(c, &(JobRequest){ .method = "Prepare",
+                                         .kind = "prepare",
+                                         .devices = &c->options.devices,
+                                         .exceptions = &c->options.exceptions });
 }
 
 int verb_freeze(Ctl *c, char **args, size_t n_args) {
@@ -111,7 +114,10 @@ int verb_update(Ctl *c, char **args, size_t n_args) {
                 if (loaded.end != JOB_END_DONE)
                         return print_outcome(c, &loaded);
         }
-        return run_job(c, &(JobRequest){ .method = "Update", .kind = "update" });
+        return run_job(c, &(JobRequest){ .method = "Update",
+                                         .kind = "update",
+                                         .devices = &c->options.devices,
+                                         .exceptions = &c->options.exceptions });
 }
 
 int verb_cancel(Ctl *c, char **args, size_t n_args) {

@@ -24,7 +24,7 @@
 #include "common/names.h"
 
 static int tool_json(const char *pointer) {
-        static char text[1 << 20];
+        static char text[32 << 20];
         enum json_tokener_error error;
         json_object *place;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A liveupdated that does nothing but answer: canned properties and jobs, and for what
- * is asked of it one behaviour per scenario. It serves the Manager and Job interfaces
- * of dbus/ (a test compares its introspection data with them) on the bus of
+ * is asked of it one behaviour per scenario. It serves the Manager, Job and Device
+ * interfaces of dbus/ (a test compares its introspection data with them) on the bus of
  * --address, says "ready" on stdout once it has its name, and writes every request it
  * gets to stdout too. It ends when its stdin does.
  *
@@ -15,17 +15,17 @@
  *   refuse, denied, cancel-error   requests are answered with an error
  *   busy     a job runs and waits for participants; otherwise like plain
  *   fresh    nothing has happened yet; otherwise like plain
- *   wrong    it speaks another version of the interface: UpdateNumber is a string
+ *   wrong    it speaks another version of the interface: UpdateNumber is a string, and
+ *            verdicts have words that are not known
  *   many     hundreds of jobs
+ * and those of mock-device.c, where devices are.
  */
 #include <getopt.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
-#include "common/macro.h"
-#include "common/names.h"
+#include "mock.h"
 
 typedef struct MockJob {
         uint64_t number;
@@ -43,6 +43,7 @@ typedef struct Mock {
         size_t n_jobs;
         MockJob *current; /* the one that was asked for */
         unsigned progress;
+        MockDevices devices;
 } Mock;
 
 #define SENTENCE_VETO "A participant refused (a disk is being resized). Remove its reason and start again."
@@ -218,6 +219,24 @@ static int method_finish(sd_bus_message *msg, void *userdata, sd_bus_error *erro
         return start_job(userdata, msg, "finish", error);
 }
 
+/* Prints them. Only lists of devices, and only where they are taken. */
+static int read_job_options(sd_bus_message *msg, bool devices) {
+        const char *key;
+
+        int r = sd_bus_message_enter_container(msg, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(msg, 'e', "sv")) > 0) {
+                if ((r = sd_bus_message_read(msg, "s", &key)) < 0)
+                        return r;
+                if (!devices || !(streq(key, "devices") || streq(key, "exceptions")))
+                        return -EINVAL;
+                if ((r = sd_bus_message_enter_container(msg, 'v', "as")) < 0 ||
+                    (r = mock_print_strings(msg, key)) < 0 || (r = sd_bus_message_exit_container(msg)) < 0)
+                        return r;
+                r = sd_bus_message_exit_container(msg);
+        }
+        return r;
+}
+
 static int method_job(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
         static const struct {
                 const char *member, *kind;
@@ -227,16 +246,37 @@ static int method_job(sd_bus_message *msg, void *userdata, sd_bus_error *error) 
         };
         const char *member = sd_bus_message_get_member(msg);
 
-        int r = sd_bus_message_enter_container(msg, 'a', "{sv}");
+        (void)printf("%s", member);
+        int r = read_job_options(msg, streq(member, "Prepare") || streq(member, "Update"));
+        (void)putchar('\n');
+        if (r == -EINVAL)
+                return sd_bus_error_set(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument", "There is no such option.");
         if (r < 0)
                 return r;
-        if (!sd_bus_message_at_end(msg, false))
-                return sd_bus_error_set(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument", "There is no such option.");
-        (void)printf("%s\n", member);
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
                 if (streq(kinds[i].member, member))
                         return start_job(userdata, msg, kinds[i].kind, error);
         return -EINVAL;
+}
+
+static int method_plan(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_plan(msg, &((Mock *)userdata)->devices, error);
+}
+
+static int method_list_devices(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_list_devices(msg, &((Mock *)userdata)->devices);
+}
+
+static int method_list_bits(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return is(userdata, "fresh") ? sd_bus_reply_method_return(msg, "a(sssss)", 0) : mock_list_bits(msg);
+}
+
+static int method_verify(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_verify(msg, &((Mock *)userdata)->devices, error);
+}
+
+static int method_explain(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_explain(msg, error);
 }
 
 static int method_absent(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
@@ -391,6 +431,11 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("OpenSession", "sa{sv}", "oh", method_absent, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ClaimSession", "sa{sv}", "oh", method_absent, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListSessions", NULL, "a(osssut)", method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Plan", "asa{sv}", "a(ssssss)", method_plan, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListDevices", NULL, "a(osssssssi)", method_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListBits", NULL, "a(sssss)", method_list_bits, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Verify", "a{sv}", "ta(ssssss)", method_verify, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Explain", "s", "ss", method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Register", "ssa{sv}", "oh", method_absent, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Prepare", "a{sv}", "o", method_job, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Freeze", "a{sv}", "o", method_job, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -412,6 +457,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Notice", "s", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Version", "s", get_manager, 0, 0),
         SD_BUS_SIGNAL("StateChanged", "ss", 0),
+        SD_BUS_SIGNAL("PlanStale", "as", 0),
         SD_BUS_SIGNAL("JobNew", "to", 0),
         SD_BUS_SIGNAL("JobRemoved", "tosss", 0),
         SD_BUS_VTABLE_END,
@@ -493,6 +539,7 @@ static const sd_bus_vtable *vtable_for(const Mock *m) {
 static int connect_bus(Mock *m, const char *address) {
         int r = sd_bus_new(&m->bus);
 
+        m->devices = (MockDevices){ .scenario = m->scenario, .bus = m->bus };
         if (r < 0 || (r = sd_bus_set_address(m->bus, address)) < 0 || (r = sd_bus_set_bus_client(m->bus, true)) < 0 ||
             (r = sd_bus_negotiate_fds(m->bus, true)) < 0 || (r = sd_bus_start(m->bus)) < 0 ||
             (r = sd_bus_set_exit_on_disconnect(m->bus, true)) < 0 ||
@@ -501,7 +548,7 @@ static int connect_bus(Mock *m, const char *address) {
                                           m)) < 0 ||
             (r = sd_bus_add_fallback_vtable(m->bus, NULL, LIVEUPDATE_PATH "/job", LIVEUPDATE_JOB_INTERFACE, job_vtable,
                                             find_job, m)) < 0 ||
-            (r = sd_bus_request_name(m->bus, LIVEUPDATE_BUS_NAME, 0)) < 0)
+            (r = mock_add_devices(&m->devices)) < 0 || (r = sd_bus_request_name(m->bus, LIVEUPDATE_BUS_NAME, 0)) < 0)
                 return r;
         return sd_bus_attach_event(m->bus, m->event, 0);
 }

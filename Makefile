@@ -44,5 +44,5 @@ format:
 	@find src tests -name '*.[ch]' -exec $(CLANG_FORMAT) -i {} +
 
 clean:
-	@rm -rf $(BUILDS)/default $(BUILDS)/gcc $(BUILDS)/clang $(BUILDS)/asan $(BUILDS)/vm $(BUILDS)/*.log $(BUILDS)/vm.tap
+	@rm -rf $(BUILDS)/default $(BUILDS)/gcc $(BUILDS)/clang $(BUILDS)/asan $(BUILDS)/fuzz $(BUILDS)/demo $(BUILDS)/vm $(BUILDS)/*.log $(BUILDS)/vm.tap
 	@rmdir $(BUILDS) 2>/dev/null || true

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client's view of sessions and of whole updates, over a real bus: the daemon's bus
+ * side and manager, on fakes of LUO and kexec (fake-daemon.c).
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+
+#define SESSION(path) path, "org.liveupdate1.Session"
+#define PARTICIPANT(path) path, "org.liveupdate1.Participant"
+#define JOB(path) path, "org.liveupdate1.Job"
+
+static Rig rig;
+
+static int set_up(void **state) {
+        rig_start(&rig, "FAKE_LIVEUPDATED", RIG_ALLOW_ALL);
+        return 0;
+}
+
+static int tear_down(void **state) {
+        return rig_stop(&rig);
+}
+
+/* A call that returns an object and a descriptor. */
+static int object_and_fd(sd_bus *bus, const char *member, const char *types, const char *a, const char *b,
+                         char path[static 256]) {
+        const char *p;
+        int fd;
+
+        sd_bus_message *reply = b ? expect_reply(bus, MANAGER, member, types, a, b, 0)
+                                  : expect_reply(bus, MANAGER, member, types, a, 0);
+        assert_true(sd_bus_message_read(reply, "oh", &p, &fd) > 0);
+        snprintf(path, 256, "%s", p);
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        assert_true(fd >= 0);
+        sd_bus_message_unref(reply);
+        return fd;
+}
+
+static int open_session(sd_bus *bus, const char *name, char path[static 256]) {
+        return object_and_fd(bus, "OpenSession", "sa{sv}", name, NULL, path);
+}
+
+static int join(sd_bus *bus, const char *name, const char *what, char path[static 256]) {
+        return object_and_fd(bus, "Register", "ssa{sv}", name, what, path);
+}
+
+static void assert_files(const char *path, const char *wanted) {
+        const char *kind, *file_state;
+        sd_bus_message *reply = NULL;
+        char text[256] = "";
+        uint64_t token;
+
+        assert_true(ask(rig.bus, path, "org.freedesktop.DBus.Properties", "Get", NULL, &reply, "ss",
+                        "org.liveupdate1.Session", "Files") >= 0);
+        assert_true(sd_bus_message_enter_container(reply, 'v', "a(tss)") > 0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(tss)") > 0);
+        while (sd_bus_message_read(reply, "(tss)", &token, &kind, &file_state) > 0) {
+                size_t n = strlen(text);
+                snprintf(text + n, sizeof(text) - n, "%s%lu %s %s", n ? ", " : "", (unsigned long)token, kind,
+                         file_state);
+        }
+        sd_bus_message_unref(reply);
+        assert_string_equal(text, wanted);
+}
+
+static const JobEnd *run_job(const char *member) {
+        return rig_job_end(&rig, expect_job(rig.bus, MANAGER, member, "a{sv}", 0));
+}
+
+static void load_kernel(void) {
+        _cleanup_close_ int kernel = text_file("a kernel"), initrd = text_file("");
+
+        const char *job = expect_job(rig.bus, MANAGER, "LoadKernel", "hhsa{sv}", kernel, initrd, "quiet", 0);
+        assert_string_equal(rig_job_end(&rig, job)->result, "done");
+}
+
+static void a_session(void **state) {
+        _cleanup_close_ int memory = text_file("guest memory");
+        const char *owner;
+        char path[256];
+        int ends[2];
+
+        _unused_ _cleanup_close_ int fd = open_session(rig.bus, "vm-1", path);
+        rig_wait_added(&rig, path);
+        assert_string_equal(path, "/org/liveupdate1/session/vm_2d1");
+        assert_string_equal(property(rig.bus, SESSION(path), "Name"), "vm-1");
+        assert_string_equal(property(rig.bus, SESSION(path), "Direction"), "outgoing");
+        assert_string_equal(property(rig.bus, SESSION(path), "State"), "open");
+        assert_int_equal(property_number(rig.bus, SESSION(path), "Uid", 'u'), getuid());
+        assert_true(sd_bus_get_unique_name(rig.bus, &owner) >= 0);
+        assert_string_equal(property(rig.bus, SESSION(path), "Owner"), owner);
+        expect_error(rig.bus, ERROR("NameInUse"), MANAGER, "OpenSession", "sa{sv}", "vm-1", 0);
+
+        expect_ok(rig.bus, SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 0);
+        assert_files(path, "7 memfd preserved");
+        expect_error(rig.bus, ERROR("TokenInUse"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 0);
+        expect_error(rig.bus, ERROR("AlreadyPreserved"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(8),
+                     0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        expect_error(rig.bus, ERROR("NoHandler"), SESSION(path), "PreserveFd", "hta{sv}", ends[0], UINT64_C(9), 0);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        assert_files(path, "7 memfd preserved");
+
+        expect_error(rig.bus, ERROR("InvalidArgument"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(9), 1,
+                     "colour", "s", "red");
+        expect_error(rig.bus, ERROR("WrongState"), SESSION(path), "RetrieveFd", "ta{sv}", UINT64_C(7), 0);
+        expect_error(rig.bus, ERROR("WrongState"), SESSION(path), "Finish", "a{sv}", 0);
+        expect_ok(rig.bus, SESSION(path), "Close", "a{sv}", 0);
+        rig_wait_removed(&rig, path);
+        expect_error(rig.bus, BUS_ERROR("UnknownObject"), SESSION(path), "Close", "a{sv}", 0);
+}
+
+/* With nothing pending a session would pin memory for nobody. */
+static void a_session_ends_with_its_client(void **state) {
+        sd_bus *other = rig_connect(&rig);
+        char path[256];
+
+        _unused_ _cleanup_close_ int fd = open_session(other, "vm-2", path);
+        sd_bus_close_unref(other);
+        rig_wait_removed(&rig, path);
+}
+
+static void kernels(void **state) {
+        expect_error(rig.bus, ERROR("NoImage"), MANAGER, "Prepare", "a{sv}", 0);
+        load_kernel();
+        assert_string_equal(run_job("UnloadKernel")->result, "done");
+        expect_error(rig.bus, ERROR("NoImage"), MANAGER, "Prepare", "a{sv}", 0);
+}
+
+static void prepare_and_cancel(void **state) {
+        char participant[256], session[256], job[64];
+
+        load_kernel();
+        _unused_ _cleanup_close_ int lease = join(rig.bus, "vm-1", "prepare:freeze:resume", participant);
+        _unused_ _cleanup_close_ int fd = open_session(rig.bus, "vm-1", session);
+        size_t requests = rig.n_requests;
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
+        rig_wait_request(&rig, "prepare", 1);
+        assert_true(rig.last_deadline > 0);
+        assert_state(rig.bus, "preparing");
+        assert_string_equal(property(rig.bus, MANAGER, "Job"), job);
+        assert_string_equal(property(rig.bus, PARTICIPANT(participant), "Answer"), "waiting");
+        expect_error(rig.bus, ERROR("BusyJob"), MANAGER, "Update", "a{sv}", 0);
+        expect_error(rig.bus, ERROR("BusyJob"), MANAGER, "UnloadKernel", "a{sv}", 0);
+        expect_error(rig.bus, ERROR("WrongState"), PARTICIPANT(participant), "Ready", "s", "freeze");
+        expect_ok(rig.bus, PARTICIPANT(participant), "Delay", "sts", "prepare", rig.last_deadline + 1, "flushing");
+        expect_ok(rig.bus, PARTICIPANT(participant), "Ready", "s", "prepare");
+        assert_string_equal(rig_job_end(&rig, job)->result, "done");
+        assert_state(rig.bus, "prepared");
+        assert_int_equal(property_number(rig.bus, MANAGER, "Cancelable", 'b'), 1);
+        expect_error(rig.bus, ERROR("WrongState"), MANAGER, "UnloadKernel", "a{sv}", 0);
+
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Cancel", "a{sv}", 0));
+        rig_wait_request(&rig, "resume", 1);
+        assert_string_equal(rig_job_end(&rig, job)->result, "done");
+        rig_wait_removed(&rig, session);
+        assert_state(rig.bus, "normal");
+        assert_int_equal(rig.n_requests, requests + 2);
+}
+
+/* The veto's words reach whoever asked for the update. */
+static void a_veto(void **state) {
+        char participant[256], job[64];
+
+        load_kernel();
+        _unused_ _cleanup_close_ int lease = join(rig.bus, "backup", "prepare", participant);
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Update", "a{sv}", 0));
+        rig_wait_request(&rig, "prepare", 2);
+        expect_ok(rig.bus, PARTICIPANT(participant), "Veto", "ss", "prepare", "a backup runs");
+        const JobEnd *end = rig_job_end(&rig, job);
+        assert_string_equal(end->result, "failed");
+        assert_string_equal(end->code, "veto");
+        assert_non_null(strstr(end->sentence, "backup"));
+        assert_non_null(strstr(end->sentence, "a backup runs"));
+        assert_state(rig.bus, "normal");
+}
+
+/* A lease that is closed in the middle: the participant died. */
+static void a_death(void **state) {
+        char participant[256], job[64];
+        int lease;
+
+        lease = join(rig.bus, "vm-3", "prepare", participant);
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
+        rig_wait_request(&rig, "prepare", 3);
+        assert_int_equal(close(lease), 0);
+        rig_wait_removed(&rig, participant);
+        assert_string_equal(rig_job_end(&rig, job)->code, "participant-died");
+        assert_state(rig.bus, "normal");
+}
+
+/* Only who registered is asked. */
+static void requests_are_private(void **state) {
+        sd_bus *other = rig_connect(&rig);
+        size_t before = rig.n_requests;
+        char participant[256], job[64];
+
+        _unused_ _cleanup_close_ int lease = join(other, "vm-4", "prepare", participant);
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
+        expect_error(rig.bus, ERROR("NotOwner"), PARTICIPANT(participant), "Ready", "s", "prepare");
+        expect_ok(other, PARTICIPANT(participant), "Ready", "s", "prepare");
+        assert_string_equal(rig_job_end(&rig, job)->result, "done");
+        assert_int_equal(rig.n_requests, before);
+        assert_string_equal(run_job("Cancel")->result, "done");
+        sd_bus_close_unref(other);
+}
+
+static void claim_and_check(const char *name, uint64_t token, const char *contents) {
+        char path[256], text[64] = "";
+        sd_bus_message *reply;
+        int fd;
+
+        _cleanup_close_ int session = object_and_fd(rig.bus, "ClaimSession", "sa{sv}", name, NULL, path);
+        assert_string_equal(property(rig.bus, SESSION(path), "Direction"), "incoming");
+        assert_string_equal(property(rig.bus, SESSION(path), "State"), "claimed");
+        expect_error(rig.bus, ERROR("NoSuchToken"), SESSION(path), "RetrieveFd", "ta{sv}", token + 1, 0);
+        reply = expect_reply(rig.bus, SESSION(path), "RetrieveFd", "ta{sv}", token, 0);
+        assert_true(sd_bus_message_read(reply, "h", &fd) > 0);
+        assert_int_equal(pread(fd, text, sizeof(text) - 1, 0), strlen(contents));
+        assert_string_equal(text, contents);
+        sd_bus_message_unref(reply);
+        expect_error(rig.bus, ERROR("WrongState"), SESSION(path), "PreserveFd", "hta{sv}", session, token, 0);
+        expect_ok(rig.bus, SESSION(path), "Finish", "a{sv}", 0);
+}
+
+/* Into the next kernel and, with what is there, once more: the job that was started here
+ * is found, and ends, over there. */
+static void update(unsigned n) {
+        _cleanup_close_ int memory = text_file("guest memory");
+        char participant[256], session[256], job[64], release[64];
+
+        load_kernel();
+        int lease = join(rig.bus, "vm-1", "freeze", participant);
+        int fd = open_session(rig.bus, "vm-1", session);
+        expect_ok(rig.bus, SESSION(session), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 0);
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Update", "a{sv}", 0));
+        rig_wait_request(&rig, "freeze", n);
+        expect_ok(rig.bus, PARTICIPANT(participant), "Ready", "s", "freeze");
+        rig_wait_start(&rig, n + 1);
+        (void)close(lease);
+        (void)close(fd);
+
+        snprintf(release, sizeof(release), "7.3.4-boot%u", n);
+        assert_state(rig.bus, "updated");
+        assert_string_equal(property(rig.bus, MANAGER, "KernelRelease"), release);
+        assert_int_equal(property_number(rig.bus, MANAGER, "UpdateNumber", 't'), n);
+        assert_string_equal(property(rig.bus, JOB(job), "State"), "running");
+        assert_string_equal(property(rig.bus, JOB(job), "ToRelease"), release);
+        expect_error(rig.bus, ERROR("NoSuchSession"), MANAGER, "ClaimSession", "sa{sv}", "vm-9", 0);
+        expect_error(rig.bus, ERROR("NotClaimed"), MANAGER, "Finish", "a{sv}", 0);
+        claim_and_check("vm-1", 7, "guest memory");
+        const JobEnd *end = rig_job_end(&rig, job);
+        assert_string_equal(end->result, "done");
+        assert_string_equal(property(rig.bus, JOB(job), "Kind"), "update");
+        assert_state(rig.bus, "normal");
+}
+
+static void two_updates(void **state) {
+        update(1);
+        rig.n_ends = 0; /* job numbers go on across the jump, but let none be mistaken */
+        update(2);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_session),
+                cmocka_unit_test(a_session_ends_with_its_client),
+                cmocka_unit_test(kernels),
+                cmocka_unit_test(prepare_and_cancel),
+                cmocka_unit_test(a_veto),
+                cmocka_unit_test(a_death),
+                cmocka_unit_test(requests_are_private),
+                cmocka_unit_test(two_updates),
+        };
+
+        return cmocka_run_group_tests_name("dbus-flow", tests, set_up, tear_down);
+}

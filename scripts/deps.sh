@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# deps.sh [build|vm|lint|fuzz|all]...
+# deps.sh [build|vm|lint|fuzz|bench|all]...
 #
-# Installs with apt what the build (the default), the VM tests, the style checks or the
-# fuzz targets need, on Debian 12 and 13. Says what it installs before it does; when
-# nothing is missing it says nothing and is done. Needs root or sudo only to install.
+# Installs with apt what the build (the default), the VM tests, the style checks, the
+# fuzz targets or the benchmarks need, on Debian 12 and 13. Says what before it does it;
+# when nothing is missing it says nothing and is done. Needs root or sudo only to install.
 
 set -euo pipefail
 
@@ -88,7 +88,8 @@ group() {
         vm) vm_packages ;;
         lint) lint_packages ;;
         fuzz) build_packages; clang_packages ;;
-        all) vm_packages; lint_packages ;;
+        bench) build_packages; echo pciutils ;;
+        all) vm_packages; lint_packages; echo pciutils ;;
         esac
 }
 
@@ -120,7 +121,7 @@ main() {
         local name
         (($#)) || set -- build
         for name in "$@"; do
-                [[ $name =~ ^(build|vm|lint|fuzz|all)$ ]] || fail "unknown group '$name' (build, vm, lint, fuzz or all)"
+                [[ $name =~ ^(build|vm|lint|fuzz|bench|all)$ ]] || fail "unknown group '$name' (build, vm, lint, fuzz, bench or all)"
         done
         find_missing "$@"
         ((${#MISSING[@]})) || return 0

@@ -121,15 +121,15 @@ static void find_address(Uevent *e, const char *slot) {
 }
 
 int uevent_parse(const void *message, size_t size, Uevent *ret) {
-        const char *s = message, *end = s + size, *head = s, *slot = NULL;
+        const char *s = message, *head = s, *slot = NULL;
         Uevent e = {};
 
         if (size >= sizeof(udev_prefix) && memcmp(s, udev_prefix, sizeof(udev_prefix)) == 0)
                 return 0;
-        if (size == 0 || size > UEVENT_SIZE_MAX || end[-1] != '\0')
+        if (size == 0 || size > UEVENT_SIZE_MAX || s[size - 1] != '\0')
                 return -EBADMSG;
         int r = parse_head(head, &e);
-        for (s += strlen(s) + 1; r >= 0 && s < end; s += strlen(s) + 1)
+        for (s += strlen(s) + 1; r >= 0 && s < head + size; s += strlen(s) + 1)
                 r = parse_pair(s, head, &e, &slot);
         if (r < 0)
                 return r;

@@ -148,6 +148,14 @@ static int get_sessions(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "(uuuu)", j->expected, j->claimed, j->finished, j->missing);
 }
 
+static int get_registers(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Job *j = userdata;
+
+        return sd_bus_message_append(reply, "(tuuu)", j->registers_equal, j->registers_expected, j->registers_against,
+                                     j->devices_missing);
+}
+
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Job *j = userdata, *cancel;
         Bus *b = j->bus;
@@ -193,6 +201,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("BlackoutError", "t", get_blackout, 0, 0),
         SD_BUS_PROPERTY("Clock", "s", get_clock, 0, 0),
         SD_BUS_PROPERTY("Sessions", "(uuuu)", get_sessions, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Registers", "(tuuu)", get_registers, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

@@ -92,6 +92,7 @@ static void scanned(void *work, int r, _unused_ void *userdata) {
                 d->generation++;
                 for (size_t i = 0; i < d->topology.n; i++)
                         d->topology.items[i].generation = d->generation;
+                log_info("The PCI topology is read: %zu functions.", d->topology.n);
                 for (size_t i = 0; i < d->topology.n_notes; i++)
                         log_info("PCI: %s", d->topology.notes[i]);
         } else {

@@ -44,7 +44,9 @@ typedef struct Job {
         bool has_timeline;
         Timeline timeline;
         uint32_t expected, claimed, finished, missing; /* sessions, after a jump */
-        void *bus;                                     /* the bus layer's, NULL without one */
+        uint64_t registers_equal;                      /* of its devices, against the table of bits */
+        uint32_t registers_expected, registers_against, devices_missing;
+        void *bus; /* the bus layer's, NULL without one */
 } Job;
 
 typedef struct JobList {

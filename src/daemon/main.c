@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "daemon/bus.h"
 #include "daemon/real-ports.h"
+#include "daemon/verify.h"
 #include "sys/uevent-port.h"
 
 typedef struct App {
@@ -151,6 +152,7 @@ static int start_lookout(App *a) {
         r = worker_submit(a->real.ports.image_lane, run_complete, completed, a, NULL);
         if (r >= 0)
                 r = devices_scan(a->manager->devices);
+        verify_arrived(a->manager);
         return r < 0 ? log_errno(r, "Queueing the look at kernel and devices") : 0;
 }
 

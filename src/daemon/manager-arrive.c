@@ -164,11 +164,24 @@ static void add_crossed_job(Manager *m) {
         m->incoming.job = j;
 }
 
+/* What the manifest says of devices outlives the update: it can be verified any time. */
+static void take_devices(Manager *m) {
+        Manifest *from = m->incoming.manifest;
+
+        if (!from)
+                return;
+        device_list_done(&m->arrived);
+        m->arrived = (DeviceList){ .items = TAKE_PTR(from->devices), .n = from->n_devices };
+        from->n_devices = 0;
+        m->arrived_job = m->incoming.job ? m->incoming.job->number : 0;
+}
+
 void receive_effect(Manager *m) {
         const Manifest *from = m->incoming.manifest;
 
         m->incoming.deadline = config_deadline(manager_now(m), m->config->finish_timeout_usec);
         add_crossed_job(m);
+        take_devices(m);
         for (size_t i = 0; from && i < from->n_sessions; i++)
                 add_incoming(m, &from->sessions[i]);
         if (m->incoming.job)

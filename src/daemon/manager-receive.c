@@ -126,8 +126,8 @@ int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char
         r = session_check_owner(s, uid, refusal);
         if (r < 0)
                 return r;
-        snprintf(s->owner, sizeof(s->owner), "%s", owner);
         if (s->state == SESSION_CLAIMED && s->fd >= 0) { /* a client that was restarted */
+                snprintf(s->owner, sizeof(s->owner), "%s", owner);
                 EMIT(m, session_changed, s);
                 reply(userdata, s, s->fd, NULL);
                 return 0;
@@ -144,6 +144,7 @@ int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char
         r = manager_call(m, call_retrieve_session, &call);
         if (r < 0)
                 return refuse_errno(refusal, r, name, "claiming the session");
+        snprintf(s->owner, sizeof(s->owner), "%s", owner);
         s->state = SESSION_CLAIMING;
         return 0;
 }

@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "daemon/verify.h"
 
 void update_mark(Manager *m, Step step) {
         if (m->update.page)
@@ -122,6 +123,8 @@ void update_begin(Manager *m) {
         int r = make_id(m);
         if (r >= 0)
                 r = make_page(m);
+        if (r >= 0)
+                r = verify_collect(m);
         if (r < 0) {
                 fail_errno(m, r, "", "starting an update");
                 return;
@@ -168,9 +171,11 @@ void update_freeze(Manager *m) {
                 memcpy(m->job->update_id, m->update.id, sizeof(m->job->update_id));
         update_mark(m, STEP_FREEZE_BEGIN);
         m->update.sync_deadline = config_deadline(manager_now(m), m->config->sync_timeout_usec);
-        int r = worker_submit(m->ports->image_lane, run_sync, synced, (void *)m->ports, m);
+        int r = verify_snapshot(m);
+        if (r >= 0)
+                r = worker_submit(m->ports->image_lane, run_sync, synced, (void *)m->ports, m);
         if (r < 0) {
-                fail_errno(m, r, "sync", "starting it");
+                fail_errno(m, r, "freeze", "starting the work");
                 return;
         }
         announce(m, WANT_FREEZE, m->config->freeze_timeout_usec);
@@ -211,6 +216,11 @@ static int fill_manifest(const Manager *m, Manifest *manifest) {
         for (size_t i = 0; i < m->sessions.n; i++) {
                 const Session *s = m->sessions.items[i];
                 int r = s->state == SESSION_OPEN ? fill_session(manifest, s) : 0;
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < m->update.devices.n; i++) {
+                int r = manifest_add_device(manifest, &m->update.devices.items[i]);
                 if (r < 0)
                         return r;
         }
@@ -342,7 +352,8 @@ static void check_freezing(Manager *m) {
                 EMIT(m, waiting_changed);
         }
         /* Files that clients handed over before their READY belong in the manifest. */
-        if (!m->update.clients_ready || !m->update.synced || m->update.manifest_sent || m->n_calls > m->update.n_works)
+        if (!m->update.clients_ready || !m->update.synced || !m->update.snapped || m->update.manifest_sent ||
+            m->n_calls > m->update.n_works)
                 return;
         int r = send_manifest(m);
         if (r < 0)
@@ -368,5 +379,6 @@ void update_end(Manager *m) {
         fd_close(m->update.page_fd);
         fd_close(m->update.own_session);
         update_request_done(&m->update.request);
+        device_list_done(&m->update.devices);
         m->update = (Update){ .generation = m->update.generation, .own_session = -1, .page_fd = -1 };
 }

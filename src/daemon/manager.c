@@ -424,6 +424,7 @@ Manager *manager_free(Manager *m) {
         /* The workers complete what they have before they go; main frees them first. */
         update_end(m);
         devices_free(m->devices);
+        device_list_done(&m->arrived);
         session_table_done(&m->sessions);
         barrier_done(&m->barrier);
         job_list_done(&m->jobs);

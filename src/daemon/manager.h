@@ -15,8 +15,9 @@
  *
  * Files: manager.c (phase, jobs, settling), manager-session.c (sessions and their
  * files), manager-update.c (prepare, freeze, jump, rollback), manager-kernel.c (load,
- * unload), manager-receive.c (the other side: manifest, claims, finish), recovery.c
- * (the runtime directory).
+ * unload), manager-arrive.c (start-up), manager-receive.c (the other side: claims,
+ * finish), planner.c (what can go along), verify.c (configuration space before and
+ * after), recovery.c (the runtime directory).
  */
 #pragma once
 
@@ -63,6 +64,14 @@ typedef struct UpdateRequest {
 
 void update_request_done(UpdateRequest *r);
 
+/* Devices with what is kept of them for the other side; owned. */
+typedef struct DeviceList {
+        ManifestDevice *items;
+        size_t n;
+} DeviceList;
+
+void device_list_done(DeviceList *l);
+
 typedef struct NextKernel {
         bool loaded;
         char release[128];
@@ -84,6 +93,8 @@ typedef struct Update {
         unsigned n_works; /* own session calls under way */
         Refusal failure;  /* the first one; REASON_NONE if none */
         UpdateRequest request;
+        DeviceList devices; /* requested ones and what they depend on, from PREPARE on */
+        bool snapped;       /* their configuration space is read */
 } Update;
 
 /* What came from the kernel before this one. */
@@ -118,6 +129,8 @@ struct Manager {
         bool luo_broken;  /* -EIO at the first open: for the whole boot */
         Update update;
         Incoming incoming;
+        DeviceList arrived; /* what the last live update says of its devices; stays when it is over */
+        uint64_t arrived_job;
 
         unsigned n_calls;   /* session calls in the worker */
         unsigned n_closing; /* sessions whose close is under way or still to come */

@@ -74,14 +74,12 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *userdata
         return NL_STOP;
 }
 
-static int parse_link(struct nlmsghdr *h, VfList *ret);
-
 static int on_link(struct nl_msg *m, void *userdata) {
         Answer *a = userdata;
 
         if (a->vfs && a->error >= 0 && nlmsg_hdr(m)->nlmsg_type == RTM_NEWLINK) {
                 vf_list_done(a->vfs);
-                a->error = parse_link(nlmsg_hdr(m), a->vfs);
+                a->error = links_parse(nlmsg_hdr(m), a->vfs);
         }
         return NL_OK;
 }
@@ -229,7 +227,7 @@ static int parse_list(struct nlattr *list, bool ethernet, VfList *ret) {
         return 0;
 }
 
-static int parse_link(struct nlmsghdr *h, VfList *ret) {
+int links_parse(struct nlmsghdr *h, VfList *ret) {
         struct nlattr *tb[IFLA_MAX + 1];
         VfList l = {};
 

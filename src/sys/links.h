@@ -24,6 +24,9 @@ int links_pf_ifindex(const char *sysfs_root, Address pf, int *ret);
 /* An interface without VFs, or whose driver says nothing of them, has an empty list.
  * -ENODEV when there is no such interface. */
 int links_read_vfs(Links *l, int ifindex, VfList *ret);
+/* The same from the kernel's answer, an RTM_NEWLINK message of nlmsg_len bytes. -EBADMSG. */
+struct nlmsghdr;
+int links_parse(struct nlmsghdr *message, VfList *ret);
 
 typedef struct VfOutcome {
         int errors[_VF_SETTING_MAX]; /* 0, or the negative errno of that setting */

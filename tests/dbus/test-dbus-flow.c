@@ -230,22 +230,36 @@ static void claim_and_check(const char *name, uint64_t token, const char *conten
         expect_ok(rig.bus, SESSION(path), "Finish", "a{sv}", 0);
 }
 
+/* A claim that is refused changes nothing. */
+static void finished_is_finished(const char *name, const char *path) {
+        sd_bus *other = rig_connect(&rig);
+        const char *owner;
+
+        expect_error(other, ERROR("SessionClaimed"), MANAGER, "ClaimSession", "sa{sv}", name, 0);
+        assert_true(sd_bus_get_unique_name(rig.bus, &owner) >= 0);
+        assert_string_equal(property(rig.bus, SESSION(path), "Owner"), owner);
+        assert_string_equal(property(rig.bus, SESSION(path), "State"), "finished");
+        sd_bus_close_unref(other);
+}
+
 /* Into the next kernel and, with what is there, once more: the job that was started here
  * is found, and ends, over there. */
 static void update(unsigned n) {
-        _cleanup_close_ int memory = text_file("guest memory");
-        char participant[256], session[256], job[64], release[64];
+        _cleanup_close_ int memory = text_file("guest memory"), more = text_file("more memory");
+        char participant[256], session[256], second[256], job[64], release[64];
 
         load_kernel();
         int lease = join(rig.bus, "vm-1", "freeze", participant);
-        int fd = open_session(rig.bus, "vm-1", session);
+        int fds[] = { open_session(rig.bus, "vm-1", session), open_session(rig.bus, "vm-2", second) };
         expect_ok(rig.bus, SESSION(session), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 0);
+        expect_ok(rig.bus, SESSION(second), "PreserveFd", "hta{sv}", more, UINT64_C(7), 0);
         snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Update", "a{sv}", 0));
         rig_wait_request(&rig, "freeze", n);
         expect_ok(rig.bus, PARTICIPANT(participant), "Ready", "s", "freeze");
         rig_wait_start(&rig, n + 1);
         (void)close(lease);
-        (void)close(fd);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
 
         snprintf(release, sizeof(release), "7.3.4-boot%u", n);
         assert_state(rig.bus, "updated");
@@ -256,6 +270,9 @@ static void update(unsigned n) {
         expect_error(rig.bus, ERROR("NoSuchSession"), MANAGER, "ClaimSession", "sa{sv}", "vm-9", 0);
         expect_error(rig.bus, ERROR("NotClaimed"), MANAGER, "Finish", "a{sv}", 0);
         claim_and_check("vm-1", 7, "guest memory");
+        finished_is_finished("vm-1", session);
+        assert_state(rig.bus, "updated");
+        claim_and_check("vm-2", 7, "more memory");
         const JobEnd *end = rig_job_end(&rig, job);
         assert_string_equal(end->result, "done");
         assert_string_equal(property(rig.bus, JOB(job), "Kind"), "update");

@@ -4,7 +4,11 @@
 
 #include "common/fd.h"
 
+#include <endian.h>
 #include <fcntl.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -110,6 +114,180 @@ static void representors(void **state) {
         assert_int_equal(index, 7);
 }
 
+/* ---- the kernel's answer ---- */
+
+typedef struct Message {
+        char *data; /* on the heap, of the exact size */
+        size_t n;
+} Message;
+
+/* Adds an attribute and returns where it is. */
+static size_t put(Message *m, unsigned type, const void *data, size_t size) {
+        struct nlattr a = { .nla_len = (uint16_t)(NLA_HDRLEN + size), .nla_type = (uint16_t)type };
+        size_t at = m->n;
+
+        m->data = realloc(m->data, m->n + NLA_ALIGN(a.nla_len));
+        assert_non_null(m->data);
+        memset(m->data + m->n, 0, NLA_ALIGN(a.nla_len));
+        memcpy(m->data + m->n, &a, sizeof(a));
+        if (size > 0)
+                memcpy(m->data + m->n + NLA_HDRLEN, data, size);
+        m->n += NLA_ALIGN(a.nla_len);
+        return at;
+}
+
+/* All that was added since is inside of it. */
+static void nest_end(Message *m, size_t at) {
+        uint16_t n = (uint16_t)(m->n - at);
+
+        memcpy(m->data + at, &n, sizeof(n));
+}
+
+static void put_two(Message *m, unsigned type, uint32_t vf, uint32_t value) {
+        put(m, type, (uint32_t[]){ vf, value }, 8);
+}
+
+/* The largest description there is, with the attributes nobody reads. */
+static void put_vf(Message *m, uint32_t vf, uint32_t switches) {
+        struct ifla_vf_mac mac = { .vf = vf, .mac = { 2, 0, 0, 0, (uint8_t)(vf >> 8), (uint8_t)vf } };
+        struct ifla_vf_vlan_info vlan = { .vf = vf, .vlan = vf, .qos = 3, .vlan_proto = htobe16(VLAN_PROTO_8021AD) };
+        size_t info = put(m, IFLA_VF_INFO, NULL, 0);
+
+        put(m, IFLA_VF_MAC, &mac, sizeof(mac));
+        put(m, IFLA_VF_BROADCAST, &mac, 32);
+        put(m, IFLA_VF_VLAN, (uint32_t[]){ vf, 1, 1 }, 12);
+        put(m, IFLA_VF_RATE, (uint32_t[]){ vf, 5, 9 }, 12);
+        put_two(m, IFLA_VF_TX_RATE, vf, 9);
+        put_two(m, IFLA_VF_SPOOFCHK, vf, switches);
+        put_two(m, IFLA_VF_LINK_STATE, vf, VF_LINK_ENABLE);
+        put_two(m, IFLA_VF_RSS_QUERY_EN, vf, switches);
+        put_two(m, IFLA_VF_TRUST, vf, switches);
+        size_t list = put(m, IFLA_VF_VLAN_LIST, NULL, 0);
+        put(m, IFLA_VF_VLAN_INFO, &vlan, sizeof(vlan));
+        nest_end(m, list);
+        nest_end(m, info);
+}
+
+static void start(Message *m, uint16_t type, uint32_t total) {
+        struct nlmsghdr h = { .nlmsg_type = RTM_NEWLINK };
+        struct ifinfomsg info = { .ifi_index = 2, .ifi_type = type };
+
+        *m = (Message){ .data = calloc(1, sizeof(h) + sizeof(info)), .n = sizeof(h) + sizeof(info) };
+        assert_non_null(m->data);
+        memcpy(m->data, &h, sizeof(h));
+        memcpy(m->data + sizeof(h), &info, sizeof(info));
+        put(m, IFLA_IFNAME, "eth0", 5);
+        put(m, IFLA_NUM_VF, &total, sizeof(total));
+}
+
+static int parse(Message *m, VfList *ret) {
+        uint32_t n = (uint32_t)m->n;
+
+        memcpy(m->data, &n, sizeof(n));
+        return links_parse((struct nlmsghdr *)m->data, ret);
+}
+
+/* What Linux 7.3 says of a PF with 400 VFs. */
+static void many_vfs(void **state) {
+        _cleanup_(vf_list_done) VfList vfs = {};
+        Message m;
+
+        start(&m, ARPHRD_ETHER, 400);
+        size_t list = put(&m, IFLA_VFINFO_LIST, NULL, 0);
+        for (uint32_t vf = 0; vf < 256; vf++)
+                put_vf(&m, vf, vf % 2);
+        nest_end(&m, list);
+        put(&m, IFLA_EXT_MASK, &(uint32_t){ 9 }, 4);
+        assert_int_equal(parse(&m, &vfs), 0);
+        assert_int_equal(vfs.total, 400);
+        assert_int_equal(vfs.n, 256);
+        for (uint32_t vf = 0; vf < 256; vf++) {
+                const VfSettings *v = &vfs.items[vf];
+
+                assert_int_equal(v->vf, vf);
+                assert_int_equal(v->known, VF_SETTINGS_ALL);
+                assert_int_equal(v->mac[5], vf);
+                assert_int_equal(v->vlan, vf);
+                assert_int_equal(v->vlan_qos, 3);
+                assert_int_equal(v->vlan_proto, VLAN_PROTO_8021AD);
+                assert_int_equal(v->min_rate, 5);
+                assert_int_equal(v->max_rate, 9);
+                assert_int_equal(v->link_state, VF_LINK_ENABLE);
+                assert_int_equal(v->spoof_check, vf % 2);
+                assert_int_equal(v->rss_query, vf % 2);
+                assert_int_equal(v->trust, vf % 2);
+        }
+        free(m.data);
+}
+
+/* A driver that says little, of an interface whose addresses are not of six bytes. */
+static void little_known(void **state) {
+        _cleanup_(vf_list_done) VfList vfs = {};
+        Message m;
+
+        start(&m, ARPHRD_INFINIBAND, 1);
+        size_t list = put(&m, IFLA_VFINFO_LIST, NULL, 0);
+        put(&m, 99, NULL, 0);
+        put_vf(&m, 0, UINT32_MAX);
+        nest_end(&m, list);
+        assert_int_equal(parse(&m, &vfs), 0);
+        assert_int_equal(vfs.n, 1);
+        assert_int_equal(vfs.items[0].known, VF_SETTING_BIT(VF_SETTING_VLAN) | VF_SETTING_BIT(VF_SETTING_RATE) |
+                                                     VF_SETTING_BIT(VF_SETTING_LINK_STATE));
+        free(m.data);
+}
+
+static void bad_answers(void **state) {
+        VfList vfs = { .total = 7 };
+        Message m;
+
+        for (uint32_t second = 0; second < 2; second++) {
+                start(&m, ARPHRD_ETHER, 2);
+                size_t list = put(&m, IFLA_VFINFO_LIST, NULL, 0);
+                put_vf(&m, 1, 1);
+                put_vf(&m, second, 1);
+                nest_end(&m, list);
+                assert_int_equal(parse(&m, &vfs), -EBADMSG);
+                free(m.data);
+        }
+        start(&m, ARPHRD_ETHER, 1);
+        size_t list = put(&m, IFLA_VFINFO_LIST, NULL, 0);
+        size_t info = put(&m, IFLA_VF_INFO, NULL, 0);
+        put(&m, IFLA_VF_MAC, "too short", 9);
+        nest_end(&m, info);
+        nest_end(&m, list);
+        assert_int_equal(parse(&m, &vfs), -EBADMSG);
+        free(m.data);
+        assert_int_equal(vfs.total, 7);
+        assert_null(vfs.items);
+}
+
+/* Cut anywhere, it may say less, but nothing outside it is read. */
+static void cut_answers(void **state) {
+        Message m;
+
+        start(&m, ARPHRD_ETHER, 2);
+        size_t whole, list = put(&m, IFLA_VFINFO_LIST, NULL, 0);
+        put_vf(&m, 0, 1);
+        put_vf(&m, 1, 1);
+        nest_end(&m, list);
+        whole = m.n;
+        for (m.n = sizeof(struct nlmsghdr); m.n <= whole; m.n++) {
+                _cleanup_(vf_list_done) VfList vfs = {};
+                Message part = { .data = malloc(m.n), .n = m.n };
+
+                assert_non_null(part.data);
+                memcpy(part.data, m.data, m.n);
+                int r = parse(&part, &vfs);
+                assert_true(r == 0 || r == -EBADMSG);
+                assert_int_equal(vfs.n, m.n == whole ? 2 : 0);
+                free(part.data);
+        }
+        free(m.data);
+}
+
+/* ---- a socket ---- */
+
 /* The loopback interface is 1 in every network namespace. */
 static void loopback(void **state) {
         _cleanup_(links_closep) Links *l = NULL;
@@ -162,6 +340,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(nonsense, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(first_port, make_root, remove_root),
                 cmocka_unit_test_setup_teardown(representors, make_root, remove_root),
+                cmocka_unit_test(many_vfs),
+                cmocka_unit_test(little_known),
+                cmocka_unit_test(bad_answers),
+                cmocka_unit_test(cut_answers),
                 cmocka_unit_test(loopback),
                 cmocka_unit_test(no_such_link),
                 cmocka_unit_test(cannot_set),

@@ -112,12 +112,14 @@ static void overrun(UeventPort *p, int fd) {
         point(dispatch(p, &s) == 1 && s.lost == 1, "the next event arrives as ever");
 }
 
-static void foreign(UeventPort *p, int fd) {
+static void foreign(int fd) {
+        _cleanup_(uevent_closep) UeventPort *p = NULL;
         static const char message[] = "add@/devices/forged\0ACTION=add\0DEVPATH=/devices/forged\0SUBSYSTEM=pci";
         struct sockaddr_nl to = { .nl_family = AF_NETLINK }, own = {};
         socklen_t size = sizeof(own);
         Seen s = {};
 
+        must_r(uevent_open(&p), "uevent_open");
         _cleanup_close_ int other = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
         must(other >= 0, "socket");
         must(getsockname(uevent_fd(p), (struct sockaddr *)&own, &size) >= 0, "getsockname");
@@ -151,7 +153,7 @@ static int port(const char *file) {
         printf("1..8\n");
         must_r(uevent_open(&p), "uevent_open");
         overrun(p, fd);
-        foreign(p, fd);
+        foreign(fd);
         storm(fd);
         return 0;
 }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Manager.ListBits and Manager.Verify: configuration space, bit by bit. */
+#include "bus-device.h"
+
+#include "daemon/verify.h"
+
+/* "0x04", "MSI-X+0x02" */
+static void format_place(const ConfigBits *b, char *buf, size_t size) {
+        const char *name = NULL;
+
+        if (b->place == BITS_CAPABILITY || b->place == BITS_EXTENDED)
+                name = config_capability_name(b->capability, b->place == BITS_EXTENDED);
+        (void)snprintf(buf, size, "%s%s0x%02x", name ?: "", name ? "+" : "", b->offset);
+}
+
+int bus_list_bits(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        sd_bus_message *reply = NULL;
+        size_t n;
+        const ConfigBits *table = config_bits_table(&n);
+
+        int r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sssss)");
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                char place[96], mask[16];
+                format_place(&table[i], place, sizeof(place));
+                (void)snprintf(mask, sizeof(mask), "0x%0*x", table[i].width * 2, table[i].mask);
+                r = sd_bus_message_append(reply, "(sssss)", table[i].name, place, mask,
+                                          bits_class_to_string(table[i].class), table[i].reason);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(b->bus, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static int append_row(sd_bus_message *reply, const VerifyRow *row) {
+        char address[ADDRESS_TEXT_SIZE], before[16] = "", after[16] = "";
+
+        address_format(row->address, address);
+        if (!row->missing) {
+                (void)snprintf(before, sizeof(before), "0x%0*x", row->width * 2, row->before);
+                (void)snprintf(after, sizeof(after), "0x%0*x", row->width * 2, row->after);
+        }
+        return sd_bus_message_append(reply, "(ssssss)", address, row->name, before, after,
+                                     row->missing ? "missing" : snapshot_verdict_to_string(row->verdict),
+                                     row->reason ?: "");
+}
+
+static void reply_verify(void *userdata, int r, const VerifyResult *result) {
+        sd_bus_message *message = userdata, *reply = NULL;
+
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "t", result->equal);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ssssss)");
+        for (size_t i = 0; i < result->n_rows && r >= 0; i++)
+                r = append_row(reply, &result->rows[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(sd_bus_message_get_bus(message), reply, NULL);
+        if (r < 0)
+                (void)sd_bus_reply_method_errno(message, r, NULL);
+        sd_bus_message_unref(reply);
+        sd_bus_message_unref(message);
+}
+
+int bus_verify(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
+        Refusal refusal;
+
+        int r = bus_read_options(message, NULL, 0, error);
+        if (r < 0)
+                return r;
+        if (b->manager->arrived.n == 0) {
+                refuse(&refusal, REASON_NO_SUCH_DEVICE, "verify",
+                       "no device came through a live update to this kernel");
+                return bus_refuse(error, &refusal);
+        }
+        r = verify_compare(b->manager, reply_verify, sd_bus_message_ref(message));
+        if (r < 0) {
+                sd_bus_message_unref(message);
+                return r;
+        }
+        return 1;
+}

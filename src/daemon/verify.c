@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verify.h"
+
+#include "common/log.h"
+#include "daemon/planner.h"
+#include "manager-internal.h"
+
+void device_list_done(DeviceList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                free(l->items[i].snapshot);
+        free(l->items);
+        *l = (DeviceList){};
+}
+
+/* Before the jump. */
+
+static ManifestDevice describe(const Function *f, const PlanSubject *s) {
+        return (ManifestDevice){
+                .address = f->address,
+                .requested = s->kind == PLAN_REQUESTED,
+                .vendor = f->vendor,
+                .device = f->device,
+                .class_code = f->class_code,
+                .serial = f->serial,
+                .dma_kept = s->dma == DMA_KEEP,
+                .preservation = s->preservation,
+        };
+}
+
+int verify_collect(Manager *m) {
+        const Topology *t = m->devices ? devices_topology(m->devices) : NULL;
+        const UpdateRequest *request = &m->update.request;
+        Plan plan = {};
+
+        device_list_done(&m->update.devices);
+        if (!t || request->n_devices == 0)
+                return 0;
+        int r = planner_make(m, request->devices, request->n_devices, &plan);
+        if (r < 0)
+                return r;
+        DeviceList list = { .items = calloc(MAX_OF(plan.n_subjects, (size_t)1), sizeof(*list.items)) };
+        for (size_t i = 0; list.items && i < plan.n_subjects; i++) {
+                const PlanSubject *s = &plan.subjects[i];
+                if ((s->kind == PLAN_REQUESTED || s->kind == PLAN_DEPENDED) && s->function != TOPOLOGY_NONE)
+                        list.items[list.n++] = describe(&t->items[s->function], s);
+        }
+        plan_done(&plan);
+        if (!list.items)
+                return -ENOMEM;
+        m->update.devices = list;
+        return 0;
+}
+
+typedef struct Reading {
+        Manager *manager;
+        uint64_t generation;
+        DeviceList devices;
+        VerifyResult result;
+        verify_reply_t reply;
+        void *userdata;
+} Reading;
+
+static int read_snapshot(const Ports *p, ManifestDevice *d) {
+        uint8_t space[SNAPSHOT_SIZE_MAX];
+
+        int n = p->pci->read_config(p->pci_self, d->address, space, sizeof(space));
+        if (n < 0)
+                return 0; /* nothing to compare with, and verify will say so */
+        free(d->snapshot);
+        d->snapshot = NULL;
+        return snapshot_encode(space, (size_t)n, &d->snapshot);
+}
+
+static int run_snapshot(void *work) {
+        Reading *w = work;
+        int r = 0;
+
+        for (size_t i = 0; i < w->devices.n && r >= 0; i++)
+                r = read_snapshot(w->manager->ports, &w->devices.items[i]);
+        return r;
+}
+
+static void snapped(void *work, int r, _unused_ void *userdata) {
+        Reading *w = work;
+        Manager *m = w->manager;
+        Refusal why;
+
+        if (w->generation == m->update.generation && m->phase == PHASE_FREEZING) {
+                m->update.devices = w->devices;
+                w->devices = (DeviceList){};
+                m->update.snapped = r >= 0;
+                if (r < 0) {
+                        refuse_errno(&why, r, "devices", "reading their configuration space");
+                        manager_fail(m, &why);
+                }
+        }
+        device_list_done(&w->devices);
+        free(w);
+        update_check(m);
+}
+
+int verify_snapshot(Manager *m) {
+        if (m->update.devices.n == 0) {
+                m->update.snapped = true;
+                return 0;
+        }
+        Reading *w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        *w = (Reading){ .manager = m, .generation = m->update.generation, .devices = m->update.devices };
+        m->update.devices = (DeviceList){};
+        int r = worker_submit(m->ports->image_lane, run_snapshot, snapped, w, NULL);
+        if (r < 0) {
+                device_list_done(&w->devices);
+                free(w);
+        }
+        return r;
+}
+
+/* After the jump. */
+
+void verify_result_done(VerifyResult *r) {
+        free(r->rows);
+        *r = (VerifyResult){};
+}
+
+static int add_row(VerifyResult *result, const VerifyRow *row) {
+        if (result->n_rows == result->n_allocated) {
+                size_t n = MAX_OF(result->n_allocated * 2, (size_t)16);
+                VerifyRow *rows = reallocarray(result->rows, n, sizeof(*rows));
+                if (!rows)
+                        return -ENOMEM;
+                result->rows = rows;
+                result->n_allocated = n;
+        }
+        result->rows[result->n_rows++] = *row;
+        return 0;
+}
+
+typedef struct DiffTarget {
+        VerifyResult *result;
+        Address address;
+} DiffTarget;
+
+static int on_diff(void *userdata, const SnapshotDiff *diff) {
+        const DiffTarget *target = userdata;
+
+        if (diff->verdict == SNAPSHOT_EQUAL)
+                return 0;
+        VerifyRow row = {
+                .address = target->address,
+                .before = diff->before,
+                .after = diff->after,
+                .width = diff->width,
+                .verdict = diff->verdict,
+                .reason = diff->reason,
+        };
+        (void)snprintf(row.name, sizeof(row.name), "%s", diff->name);
+        return add_row(target->result, &row);
+}
+
+static int missing(VerifyResult *result, Address address, const char *reason) {
+        result->missing++;
+        return add_row(result, &(VerifyRow){ .address = address, .missing = true, .reason = reason });
+}
+
+static int compare_one(const Ports *p, const ManifestDevice *d, VerifyResult *result) {
+        uint8_t before[SNAPSHOT_SIZE_MAX], after[SNAPSHOT_SIZE_MAX];
+        DiffTarget target = { .result = result, .address = d->address };
+        SnapshotCount count = {};
+        size_t n_before = 0;
+
+        if (str_empty(d->snapshot) || snapshot_decode(d->snapshot, before, &n_before) < 0 || n_before == 0)
+                return missing(result, d->address, "Its configuration space could not be read before the jump");
+        int n = p->pci->read_config(p->pci_self, d->address, after, sizeof(after));
+        if (n < 0)
+                return missing(result, d->address, "There is no function at this address any more");
+        SnapshotPolicy policy = {
+                .conservative = d->preservation == PRESERVATION_CONSERVATIVE,
+                .bus_master = d->dma_kept ? BUS_MASTER_KEPT : BUS_MASTER_ANY,
+        };
+        int r = snapshot_compare(before, n_before, after, (size_t)n, policy, on_diff, &target, &count);
+        result->equal += count.equal;
+        result->expected += count.expected;
+        result->against += count.against;
+        return r;
+}
+
+static int run_compare(void *work) {
+        Reading *w = work;
+        int r = 0;
+
+        for (size_t i = 0; i < w->devices.n && r >= 0; i++)
+                r = compare_one(w->manager->ports, &w->devices.items[i], &w->result);
+        return r;
+}
+
+static void compared(void *work, int r, _unused_ void *userdata) {
+        Reading *w = work;
+
+        w->reply(w->userdata, r, &w->result);
+        verify_result_done(&w->result);
+        device_list_done(&w->devices);
+        free(w);
+}
+
+static int copy_list(const DeviceList *from, DeviceList *ret) {
+        DeviceList list = { .items = calloc(MAX_OF(from->n, (size_t)1), sizeof(*list.items)) };
+
+        if (!list.items)
+                return -ENOMEM;
+        for (; list.n < from->n; list.n++) {
+                list.items[list.n] = from->items[list.n];
+                list.items[list.n].snapshot = strdup(from->items[list.n].snapshot ?: "");
+                if (!list.items[list.n].snapshot) {
+                        device_list_done(&list);
+                        return -ENOMEM;
+                }
+        }
+        *ret = list;
+        return 0;
+}
+
+int verify_compare(Manager *m, verify_reply_t reply, void *userdata) {
+        Reading *w = calloc(1, sizeof(*w));
+
+        if (!w)
+                return -ENOMEM;
+        *w = (Reading){ .manager = m, .reply = reply, .userdata = userdata };
+        int r = copy_list(&m->arrived, &w->devices);
+        if (r >= 0) {
+                w->result.n_devices = w->devices.n;
+                r = worker_submit(m->ports->image_lane, run_compare, compared, w, NULL);
+        }
+        if (r < 0) {
+                device_list_done(&w->devices);
+                free(w);
+        }
+        return r;
+}
+
+static void arrived_compared(void *userdata, int r, const VerifyResult *result) {
+        Manager *m = userdata;
+        Job *j = job_list_find(&m->jobs, m->arrived_job);
+
+        if (r < 0) {
+                if (r != -ECANCELED)
+                        log_errno(r, "Comparing the devices with what they were before the jump");
+                return;
+        }
+        log_info("Configuration space of %zu devices: %lu registers are equal, %zu changed as expected, %zu against "
+                 "the table; %zu devices are missing.",
+                 result->n_devices, (unsigned long)result->equal, result->expected, result->against, result->missing);
+        if (j) {
+                j->registers_equal = result->equal;
+                j->registers_expected = (uint32_t)result->expected;
+                j->registers_against = (uint32_t)result->against;
+                j->devices_missing = (uint32_t)result->missing;
+                EMIT(m, job_changed, j);
+        }
+        if (result->against > 0 || result->missing > 0)
+                manager_notice(m,
+                               "After the live update %zu registers of its devices are not as they must be, and %zu "
+                               "devices are missing. See 'liveupdatectl verify'.",
+                               result->against, result->missing);
+}
+
+void verify_arrived(Manager *m) {
+        if (m->arrived.n == 0)
+                return;
+        int r = verify_compare(m, arrived_compared, m);
+        if (r < 0)
+                log_errno(r, "Comparing the devices with what they were before the jump");
+}

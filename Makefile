@@ -5,13 +5,14 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm build install clean format
+.PHONY: help demo check check-fast check-vm bench build install clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
 	@echo 'make check       all tests, VM cases included (the same as .ci/run)'
 	@echo 'make check-fast  style and unit tests, in under a minute'
 	@echo 'make check-vm    the VM cases alone'
+	@echo 'make bench       measure: see tests/bench'
 	@echo 'make build       build in $(BUILD)'
 	@echo 'make install     install what was built (DESTDIR= for packaging)'
 	@echo 'make format      format the C sources with $(CLANG_FORMAT)'
@@ -30,6 +31,10 @@ check-fast:
 
 check-vm:
 	@scripts/check vm
+
+bench:
+	@scripts/deps.sh bench
+	@tests/bench/topology --build $(BUILD)
 
 build:
 	@scripts/deps.sh build

@@ -167,6 +167,10 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
                 return refuse(refusal, REASON_WRONG_STATE, s->name, "the state is %s", phase_to_string(m->phase));
         if (s->n_files >= m->config->limit_files)
                 return refuse(refusal, REASON_LIMIT, s->name, "there are %zu files", s->n_files);
+        if (fd_comes_back_readonly(file))
+                return refuse(refusal, REASON_MEMFD_NOEXEC_SEAL, s->name, "token %lu", (unsigned long)token);
+        if (fd_on_hugepages(file))
+                return refuse(refusal, REASON_MEMFD_HUGEPAGES, s->name, "token %lu", (unsigned long)token);
         int copy = fcntl(file, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
                 return refuse_errno(refusal, -errno, s->name, "taking the descriptor");

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fd-kind.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include "common/macro.h"
+
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
 
 const char *fd_kind(int fd) {
         static const struct {
@@ -24,4 +32,16 @@ const char *fd_kind(int fd) {
                 if (strncmp(target, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
                         return kinds[i].kind;
         return "other";
+}
+
+bool fd_comes_back_readonly(int fd) {
+        int seals = fcntl(fd, F_GET_SEALS);
+
+        return seals >= 0 && (seals & F_SEAL_EXEC) && !(seals & F_SEAL_WRITE);
+}
+
+bool fd_on_hugepages(int fd) {
+        struct statfs s;
+
+        return fstatfs(fd, &s) >= 0 && s.f_type == HUGETLBFS_MAGIC;
 }

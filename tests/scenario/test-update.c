@@ -5,6 +5,8 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 
 #include "common/fd.h"
 #include "common/names.h"
@@ -448,6 +450,25 @@ static void test_names(void **state) {
         assert_int_equal(refusal.reason, REASON_NAME_IN_USE);
 }
 
+/* A memfd that would come back read-only is refused before it is too late. */
+static void test_noexec_memfd(void **state) {
+        _cleanup_world_ World *w = two_clients();
+        Session *s = session_table_find(&w->manager->sessions, "vm-a");
+        Refusal refusal;
+
+        _cleanup_close_ int fd = memfd_create("guest", MFD_CLOEXEC | 0x0008U /* MFD_NOEXEC_SEAL */);
+        if (fd < 0) { /* before Linux 6.3 there is no such memfd */
+                assert_int_equal(errno, EINVAL);
+                return;
+        }
+        assert_true(manager_preserve_fd(w->manager, s, 0, fd, 9, NULL, NULL, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_MEMFD_NOEXEC_SEAL);
+        assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0); /* read-only anyway: nothing is lost */
+        assert_int_equal(manager_preserve_fd(w->manager, s, 0, fd, 9, NULL, NULL, &refusal), 0);
+        world_run(w);
+        assert_non_null(session_find_file(s, 9));
+}
+
 static void test_broken_boot(void **state) {
         _cleanup_world_ World *w = two_clients();
 
@@ -498,6 +519,7 @@ int main(void) {
                 cmocka_unit_test(test_finish_blocked),
                 cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_names),
+                cmocka_unit_test(test_noexec_memfd),
                 cmocka_unit_test(test_broken_boot),
                 cmocka_unit_test(test_no_device),
         };

@@ -66,7 +66,7 @@ stage2() {
 
         # A BAR somewhere else: nobody finds the device's memory any more.
         poke 0x10 '\x00\x00\xc0\xde'
-        check 'a changed BAR is found' verify_says "$NIC[^}]*BAR[^}]*against"
+        check 'a changed BAR is found' verify_says "${NIC}[^}]*BAR[^}]*against"
         refused 1 'against' 'and is a failure for scripts' liveupdatectl verify
 
         # Back, and another MSI address, which the VFIO user writes anew anyway.

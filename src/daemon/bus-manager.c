@@ -31,12 +31,6 @@ static int request_job(sd_bus_message *message, Bus *b, sd_bus_error *error, job
 
 typedef int (*update_request_t)(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 
-static void free_words(char **words) {
-        for (size_t i = 0; words && words[i]; i++)
-                free(words[i]);
-        free(words);
-}
-
 static int request_update(sd_bus_message *message, Bus *b, sd_bus_error *error, update_request_t start) {
         char **devices = NULL, **exceptions = NULL;
         const BusOption options[] = { { "devices", 'A', &devices }, { "exceptions", 'A', &exceptions } };
@@ -58,8 +52,8 @@ static int request_update(sd_bus_message *message, Bus *b, sd_bus_error *error, 
                 if (r < 0)
                         r = bus_refuse(error, &refusal);
         }
-        free_words(devices);
-        free_words(exceptions);
+        bus_free_words(devices);
+        bus_free_words(exceptions);
         update_request_done(&request);
         return r < 0 ? r : bus_reply_job(message, j);
 }
@@ -136,12 +130,9 @@ static void reply_session(void *userdata, Session *s, int fd, const Refusal *ref
         sd_bus_message *message = userdata;
         char path[BUS_PATH_MAX];
 
-        if (refusal) {
-                sd_bus_error error = SD_BUS_ERROR_NULL;
-                bus_refuse(&error, refusal);
-                (void)sd_bus_reply_method_error(message, &error);
-                sd_bus_error_free(&error);
-        } else if (bus_session_path(s, path) >= 0)
+        if (refusal)
+                bus_reply_refusal(message, refusal);
+        else if (bus_session_path(s, path) >= 0)
                 (void)sd_bus_reply_method_return(message, "oh", path, fd);
         sd_bus_message_unref(message);
 }

@@ -90,12 +90,6 @@ static void make_plan(void *userdata) {
         bus_waiter_free(w);
 }
 
-static void free_words(char **words) {
-        for (size_t i = 0; words && words[i]; i++)
-                free(words[i]);
-        free(words);
-}
-
 int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         _cleanup_free_ PlanCall *call = calloc(1, sizeof(*call));
         char **words = NULL;
@@ -107,11 +101,11 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         if (r >= 0)
                 r = bus_read_options(message, NULL, 0, error);
         if (r < 0) {
-                free_words(words);
+                bus_free_words(words);
                 return r;
         }
         r = planner_parse(words, &call->devices, &call->n, &refusal);
-        free_words(words);
+        bus_free_words(words);
         if (r < 0)
                 return bus_refuse(error, &refusal);
         call->all = call->n == 0;

@@ -71,12 +71,9 @@ static int get_files(sd_bus *bus, const char *path, const char *interface, const
 /* Replies of the manager; userdata is the kept message. */
 
 static void reply(sd_bus_message *message, int fd, const char *types, const Refusal *refusal) {
-        if (refusal) {
-                sd_bus_error error = SD_BUS_ERROR_NULL;
-                bus_refuse(&error, refusal);
-                (void)sd_bus_reply_method_error(message, &error);
-                sd_bus_error_free(&error);
-        } else if (*types)
+        if (refusal)
+                bus_reply_refusal(message, refusal);
+        else if (*types)
                 (void)sd_bus_reply_method_return(message, types, fd);
         else
                 (void)sd_bus_reply_method_return(message, "");

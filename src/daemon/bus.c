@@ -64,6 +64,20 @@ int bus_refuse(sd_bus_error *error, const Refusal *refusal) {
         return -sd_bus_error_get_errno(error);
 }
 
+void bus_reply_refusal(sd_bus_message *message, const Refusal *refusal) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        bus_refuse(&error, refusal);
+        (void)sd_bus_reply_method_error(message, &error);
+        sd_bus_error_free(&error);
+}
+
+void bus_free_words(char **words) {
+        for (size_t i = 0; words && words[i]; i++)
+                free(words[i]);
+        free(words);
+}
+
 int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error) {
         sd_bus_creds *creds = NULL;
         uid_t uid;

@@ -54,6 +54,10 @@ int bus_path_number(const char *path, const char *prefix, uint64_t *ret);
 
 /* Fills the error of a method from a refusal: org.liveupdate1.Error.CODE. */
 int bus_refuse(sd_bus_error *error, const Refusal *refusal);
+/* Answers a message that was kept with that error. */
+void bus_reply_refusal(sd_bus_message *message, const Refusal *refusal);
+/* Frees a NULL-terminated array of strings as sd_bus_message_read_strv() makes it. */
+void bus_free_words(char **words);
 int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error);
 
 /* One allowed key of an a{sv}: type 's' (const char**), 'b' (int*) or 'A' (char***, a new

@@ -13,14 +13,6 @@ DEVICES=('e1000e'
 
 PCI=/sys/bus/pci
 
-# function_of VENDOR DEVICE: its address.
-function_of() {
-        local dir
-        for dir in "$PCI"/devices/*; do
-                [[ $(<"$dir/vendor") != "$1" || $(<"$dir/device") != "$2" ]] || { echo "${dir##*/}"; return; }
-        done
-}
-
 # during WORDS FILE: into OUT, the uevents while the words are written to the file.
 during() {
         # shellcheck disable=SC2016 # for that shell

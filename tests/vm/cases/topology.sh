@@ -20,14 +20,6 @@ DEVICES=('intel-iommu,intremap=on,caching-mode=on'
 
 PCI=/sys/bus/pci
 
-# function_of VENDOR DEVICE: the address of the first such function.
-function_of() {
-        local dir
-        for dir in "$PCI"/devices/*; do
-                [[ $(<"$dir/vendor") != "$1" || $(<"$dir/device") != "$2" ]] || { echo "${dir##*/}"; return; }
-        done
-}
-
 # device ADDRESS PROPERTY: as busctl prints it.
 device() {
         local path=${1//:/_3a}

@@ -15,17 +15,10 @@ DEVICES=('pcie-root-port,id=rp1,chassis=1,slot=1'
 
 PCI=/sys/bus/pci
 
-nic() {
-        local dir
-        for dir in "$PCI"/devices/*; do
-                [[ $(<"$dir/device") != 0x10d3 ]] || { echo "${dir##*/}"; return; }
-        done
-}
-
 begin() {
         # shellcheck disable=SC1091
         . "$LUVM_TOP/tests/vm/guest/clients.sh"
-        NIC=$(nic)
+        NIC=$(function_of 0x8086 0x10d3)
         check 'the bus is up' start_bus
         check 'the daemon is ready' start_daemon
 }

@@ -104,6 +104,16 @@ tap_program() {
         fi
 }
 
+# --- devices --------------------------------------------------------------------------
+
+# function_of VENDOR DEVICE: the address of the first such PCI function.
+function_of() {
+        local dir
+        for dir in /sys/bus/pci/devices/*; do
+                [[ $(<"$dir/vendor") != "$1" || $(<"$dir/device") != "$2" ]] || { echo "${dir##*/}"; return; }
+        done
+}
+
 # --- waiting --------------------------------------------------------------------------
 
 # wait_for SECONDS COMMAND...: until the command succeeds; 1 when the time, scaled to the

@@ -58,7 +58,7 @@ typedef struct PlanCall {
 } PlanCall;
 
 static int reply_plan(BusWaiter *w) {
-        const Manager *m = w->bus->manager;
+        Manager *m = w->bus->manager;
         PlanCall *call = w->data;
         sd_bus_message *reply = NULL;
         Plan plan = {};
@@ -67,13 +67,15 @@ static int reply_plan(BusWaiter *w) {
         if (call->all)
                 r = all_vfio(devices_topology(m->devices), &call->devices, &call->n);
         if (r >= 0)
-                r = planner_make(m, call->devices, call->n, &plan);
+                r = planner_make(m, call->devices, call->n, 0, &plan);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(w->message, &reply);
         if (r >= 0)
                 r = append_plan(reply, &plan);
         if (r >= 0)
                 r = sd_bus_send(w->bus->bus, reply, NULL);
+        if (r >= 0) /* what comes after this is not in what was seen */
+                m->planned = devices_generation(m->devices);
         sd_bus_message_unref(reply);
         plan_done(&plan);
         return r;
@@ -115,7 +117,7 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
 int bus_plan_verdict(const Bus *b, Address address, bool codes, sd_bus_message *reply) {
         Plan plan = {};
 
-        int r = planner_make(b->manager, &address, 1, &plan);
+        int r = planner_make(b->manager, &address, 1, 0, &plan);
         if (r < 0)
                 return r;
         if (codes)

@@ -50,6 +50,10 @@ const Topology *devices_topology(const Devices *d) {
         return d->ready ? &d->topology : NULL;
 }
 
+uint64_t devices_generation(const Devices *d) {
+        return d->generation;
+}
+
 static void tell_waiters(Devices *d) {
         _cleanup_free_ Waiter *waiters = TAKE_PTR(d->waiters);
         size_t n = d->n_waiters;

@@ -31,6 +31,8 @@ int devices_lost_events(Devices *d);
 
 /* NULL until the first scan is over. */
 const Topology *devices_topology(const Devices *d);
+/* Rises with each function that comes; see Function.generation. */
+uint64_t devices_generation(const Devices *d);
 /* Runs done(userdata) as soon as the topology is there: at once, or after the scan. */
 typedef void (*devices_ready_t)(void *userdata);
 int devices_when_ready(Devices *d, devices_ready_t done, void *userdata);

@@ -126,6 +126,7 @@ struct Manager {
         Job *cancel_job; /* runs beside it */
         NextKernel next;
         Devices *devices; /* NULL without a PCI port */
+        uint64_t planned; /* devices_generation() at the last plan somebody saw; 0: none */
         bool luo_broken;  /* -EIO at the first open: for the whole boot */
         Update update;
         Incoming incoming;

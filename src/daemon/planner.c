@@ -37,7 +37,7 @@ static void gather_files(const Manager *m, PlanFile *files) {
         }
 }
 
-int planner_make(const Manager *m, const Address *devices, size_t n, Plan *ret) {
+int planner_make(const Manager *m, const Address *devices, size_t n, uint64_t since, Plan *ret) {
         static const Topology nothing;
         const Topology *t = m->devices ? devices_topology(m->devices) : NULL;
         size_t n_files = count_files(m);
@@ -47,6 +47,7 @@ int planner_make(const Manager *m, const Address *devices, size_t n, Plan *ret) 
         if (!files)
                 return -ENOMEM;
         gather_facts(m, &facts);
+        facts.generation = since;
         gather_files(m, files);
         return plan_make(
                 &(PlanInput){
@@ -64,7 +65,8 @@ int planner_make(const Manager *m, const Address *devices, size_t n, Plan *ret) 
 int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal) {
         Plan plan = {};
 
-        int r = planner_make(m, request ? request->devices : NULL, request ? request->n_devices : 0, &plan);
+        int r = planner_make(m, request ? request->devices : NULL, request ? request->n_devices : 0, m->planned,
+                             &plan);
         if (r < 0)
                 return refuse_errno(refusal, r, "plan", "making it");
         r = plan_allows(&plan, request ? (const char *const *)request->exceptions : NULL,

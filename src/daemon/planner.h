@@ -8,9 +8,10 @@
 #include "core/plan.h"
 #include "daemon/manager.h"
 
-/* A plan for these devices. Without a topology (not read yet, or no port) every device
+/* A plan for these devices. since: devices that came after this devices_generation() are
+ * told as hot-plugged; 0: none are. Without a topology (not read yet, or no port) every device
  * is unknown. -ENOMEM. */
-int planner_make(const Manager *m, const Address *devices, size_t n, Plan *ret);
+int planner_make(const Manager *m, const Address *devices, size_t n, uint64_t since, Plan *ret);
 /* Strict mode: what must not be lost goes, or the refusal says what does not. */
 int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal);
 /* Addresses from words; the first bad one is the refusal. The caller frees. */

@@ -5,7 +5,7 @@
 # a PCIe switch with a network card, a conventional device, an NVMe controller with VFs.
 # Events keep it current, without a rescan; the plan says why each cannot go.
 
-PLAN=36
+PLAN=37
 STAGES=1
 DEVICES=('intel-iommu,intremap=on,caching-mode=on'
         'pcie-root-port,id=rp1,chassis=1,slot=1'
@@ -88,6 +88,12 @@ plans() {
         check 'an unknown device is told' plan_says 0000:7f:00.0 no-such-device
         refused 1 "$NIC" 'prepare is strict' liveupdatectl prepare --device "$NIC"
         check 'the state has not changed' state_is normal
+        echo 1 >"$PCI/devices/$EDU/remove"
+        wait_for 10 not device "$EDU" Driver
+        echo 1 >"$PCI/rescan"
+        wait_for 10 says "$EDU" Port 's "none"'
+        refused 1 'device-hotplugged' 'a device that came after the plan is told' \
+                liveupdatectl --json=short prepare --device "$EDU" --except "$NIC"
         check 'an exception lets it be lost' liveupdatectl prepare --device "$NIC" --except "$NIC"
         check 'and it is prepared' state_is prepared
         check 'cancel' liveupdatectl cancel

@@ -8,6 +8,7 @@
 #include "manifest-internal.h"
 
 #include "session.h"
+#include "snapshot.h"
 
 #include "common/crc32.h"
 
@@ -84,14 +85,24 @@ static int to_u64(const Decoder *d, const char *key, json_object *value, uint64_
         return 0;
 }
 
-static int to_string(const Decoder *d, const char *key, json_object *value, const char **ret) {
+/* A string without a check of its length. */
+static int to_text(const Decoder *d, const char *key, json_object *value, const char **ret) {
         int r = check_type(d, key, value, json_type_string);
         if (r < 0)
                 return r;
         const char *s = json_object_get_string(value);
-        size_t n = (size_t)json_object_get_string_len(value);
-        if (strlen(s) != n)
+        if (strlen(s) != (size_t)json_object_get_string_len(value))
                 return bad(d, key, "contains a NUL");
+        *ret = s;
+        return 0;
+}
+
+static int to_string(const Decoder *d, const char *key, json_object *value, const char **ret) {
+        const char *s = NULL;
+
+        int r = to_text(d, key, value, &s);
+        if (r < 0)
+                return r;
         r = manifest_check_string(s);
         if (r < 0)
                 return bad(d, key, r == -E2BIG ? "is longer than %u bytes" : "is not UTF-8", MANIFEST_STRING_MAX);
@@ -235,6 +246,94 @@ static int decode_session(Decoder *d, json_object *o, size_t index, Manifest *m)
         return r < 0 ? no_memory(d) : 0;
 }
 
+/* Element i of a device. */
+static int device_u64(const Decoder *d, json_object *o, size_t i, const char *key, uint64_t max, uint64_t *ret) {
+        return to_u64(d, key, json_object_array_get_idx(o, i), max, ret);
+}
+
+static int decode_device_ids(const Decoder *d, json_object *o, ManifestDevice *ret) {
+        uint64_t vendor, device, class_code;
+
+        int r = device_u64(d, o, 2, "vendor", UINT16_MAX, &vendor);
+        if (r < 0 || (r = device_u64(d, o, 3, "device", UINT16_MAX, &device)) < 0 ||
+            (r = device_u64(d, o, 4, "class", 0xffffff, &class_code)) < 0 ||
+            (r = device_u64(d, o, 5, "serial", UINT64_MAX, &ret->serial)) < 0)
+                return r;
+        ret->vendor = (uint16_t)vendor;
+        ret->device = (uint16_t)device;
+        ret->class_code = (uint32_t)class_code;
+        return 0;
+}
+
+static int decode_device_policy(const Decoder *d, json_object *o, ManifestDevice *ret) {
+        const char *dma, *preservation;
+        int v;
+
+        int r = to_string(d, "dma", json_object_array_get_idx(o, 6), &dma);
+        if (r < 0 || (r = to_string(d, "preserve", json_object_array_get_idx(o, 7), &preservation)) < 0)
+                return r;
+        v = dma_from_string(dma);
+        if (v != DMA_KEEP && v != DMA_STOP)
+                return bad(d, "dma", "is neither keep nor stop");
+        ret->dma_kept = v == DMA_KEEP;
+        v = preservation_from_string(preservation);
+        if (v < 0)
+                return bad(d, "preserve", "is neither conservative nor minimal");
+        ret->preservation = (Preservation)v;
+        return 0;
+}
+
+static int decode_device(const Decoder *d, json_object *o, Manifest *m) {
+        ManifestDevice device = {};
+        const char *address = NULL, *snapshot = NULL;
+
+        int r = check_type(d, "", o, json_type_array);
+        if (r < 0)
+                return r;
+        if (json_object_array_length(o) < 9)
+                return bad(d, "", "has less than 9 elements");
+        if ((r = to_string(d, "address", json_object_array_get_idx(o, 0), &address)) < 0 ||
+            (r = check_type(d, "requested", json_object_array_get_idx(o, 1), json_type_boolean)) < 0 ||
+            (r = decode_device_ids(d, o, &device)) < 0 || (r = decode_device_policy(d, o, &device)) < 0 ||
+            (r = to_text(d, "snapshot", json_object_array_get_idx(o, 8), &snapshot)) < 0)
+                return r;
+        if (address_parse(address, &device.address) < 0)
+                return bad(d, "address", "is none");
+        device.requested = json_object_get_boolean(json_object_array_get_idx(o, 1));
+        device.snapshot = (char *)snapshot; /* which is copied */
+        r = manifest_add_device(m, &device);
+        if (r == -ENOMEM)
+                return no_memory(d);
+        if (r == -E2BIG)
+                return bad(d, "", "there are more than %u", MANIFEST_DEVICES_MAX);
+        return r < 0 ? bad(d, "snapshot", "is none") : 0;
+}
+
+static int decode_devices(Decoder *d, json_object *root, Manifest *m) {
+        char text[ADDRESS_TEXT_SIZE];
+        json_object *devices;
+        Address address;
+        int r = 0;
+
+        /* Older versions write none. */
+        if (!json_object_object_get_ex(root, "devices", NULL))
+                return 0;
+        r = get(d, root, "devices", json_type_array, &devices);
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(devices); i++) {
+                (void)snprintf(d->where, sizeof(d->where), "devices[%zu].", i);
+                r = decode_device(d, json_object_array_get_idx(devices, i), m);
+        }
+        if (r < 0)
+                return r;
+        d->where[0] = '\0';
+        r = manifest_find_duplicate_address(m, &address);
+        if (r == -EEXIST) {
+                address_format(address, text);
+                return bad(d, "devices", "the address %s is there twice", text);
+        }
+        return r < 0 ? no_memory(d) : 0;
+}
+
 static int decode_body(Decoder *d, json_object *root, Manifest *m) {
         json_object *sessions;
         const char *name;
@@ -255,7 +354,7 @@ static int decode_body(Decoder *d, json_object *root, Manifest *m) {
         r = manifest_find_duplicate_name(m, &name);
         if (r == -EEXIST)
                 return bad(d, "sessions", "the name %s is there twice", name);
-        return r < 0 ? no_memory(d) : 0;
+        return r < 0 ? no_memory(d) : decode_devices(d, root, m);
 }
 
 static size_t count_digits(const char *s, size_t n) {
@@ -305,8 +404,9 @@ static int prescan(const Decoder *d, const char *body, size_t size) {
                         values += c == ',' || c == ':';
                 }
         }
-        if (objects > 2 * (MANIFEST_SESSIONS_MAX + 64) || arrays > 2 * (MANIFEST_SESSIONS_MAX + MANIFEST_FILES_MAX) ||
-            values > 2 * (16 * MANIFEST_SESSIONS_MAX + 2 * MANIFEST_FILES_MAX))
+        if (objects > 2 * (MANIFEST_SESSIONS_MAX + 64) ||
+            arrays > 2 * (MANIFEST_SESSIONS_MAX + MANIFEST_FILES_MAX + MANIFEST_DEVICES_MAX) ||
+            values > 2 * (16 * MANIFEST_SESSIONS_MAX + 2 * MANIFEST_FILES_MAX + 9 * MANIFEST_DEVICES_MAX))
                 return bad(d, "body", "too many elements");
         return 0;
 }

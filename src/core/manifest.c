@@ -6,6 +6,7 @@
 #include "manifest-internal.h"
 
 #include "session.h"
+#include "snapshot.h"
 
 #include "common/crc32.h"
 #include "common/utf8.h"
@@ -36,6 +37,9 @@ Manifest *manifest_free(Manifest *m) {
                 free(s->client);
         }
         free(m->sessions);
+        for (size_t i = 0; i < m->n_devices; i++)
+                free(m->devices[i].snapshot);
+        free(m->devices);
         free(m->job_kind);
         free(m->update_id);
         free(m->old_release);
@@ -119,6 +123,35 @@ int manifest_add_file(Manifest *m, uint64_t token, const char *kind) {
         return 0;
 }
 
+static bool device_valid(const ManifestDevice *d) {
+        uint8_t bytes[SNAPSHOT_SIZE_MAX];
+        size_t n;
+
+        return d->address.slot < 32 && d->address.function < 8 && d->class_code <= 0xffffff &&
+               preservation_to_string(d->preservation) &&
+               (str_empty(d->snapshot) || snapshot_decode(d->snapshot, bytes, &n) >= 0);
+}
+
+int manifest_add_device(Manifest *m, const ManifestDevice *device) {
+        void *items = m->devices;
+        _cleanup_free_ char *snapshot = NULL;
+
+        if (!device_valid(device))
+                return -EINVAL;
+        if (m->n_devices >= MANIFEST_DEVICES_MAX)
+                return -E2BIG;
+        snapshot = strdup(device->snapshot ?: "");
+        if (!snapshot)
+                return -ENOMEM;
+        int r = grow(&items, m->n_devices, &m->n_devices_allocated, sizeof(*m->devices));
+        m->devices = items;
+        if (r < 0)
+                return r;
+        m->devices[m->n_devices] = *device;
+        m->devices[m->n_devices++].snapshot = TAKE_PTR(snapshot);
+        return 0;
+}
+
 /* ---- duplicates ---- */
 
 static int compare_names(const void *a, const void *b) {
@@ -142,6 +175,26 @@ int manifest_find_duplicate_name(const Manifest *m, const char **ret_name) {
         for (size_t i = 1; i < m->n_sessions; i++)
                 if (streq(names[i - 1], names[i])) {
                         *ret_name = names[i];
+                        return -EEXIST;
+                }
+        return 0;
+}
+
+static int compare_addresses(const void *a, const void *b) {
+        return address_compare(*(const Address *)a, *(const Address *)b);
+}
+
+int manifest_find_duplicate_address(const Manifest *m, Address *ret_address) {
+        _cleanup_free_ Address *addresses = reallocarray(NULL, MAX_OF(m->n_devices, (size_t)1), sizeof(*addresses));
+
+        if (!addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->n_devices; i++)
+                addresses[i] = m->devices[i].address;
+        qsort(addresses, m->n_devices, sizeof(*addresses), compare_addresses);
+        for (size_t i = 1; i < m->n_devices; i++)
+                if (address_compare(addresses[i - 1], addresses[i]) == 0) {
+                        *ret_address = addresses[i];
                         return -EEXIST;
                 }
         return 0;
@@ -245,6 +298,39 @@ static int encode_session(json_object *sessions, const ManifestSession *s) {
         return r;
 }
 
+static int encode_device(json_object *devices, const ManifestDevice *d) {
+        json_object *o = json_object_new_array_ext(9);
+        char address[ADDRESS_TEXT_SIZE];
+
+        int r = put(devices, NULL, o);
+        if (r < 0)
+                return r;
+        if (!device_valid(d))
+                return -EINVAL;
+        address_format(d->address, address);
+        if ((r = put_string(o, NULL, address)) < 0 || (r = put(o, NULL, json_object_new_boolean(d->requested))) < 0 ||
+            (r = put_u64(o, NULL, d->vendor)) < 0 || (r = put_u64(o, NULL, d->device)) < 0 ||
+            (r = put_u64(o, NULL, d->class_code)) < 0 || (r = put_u64(o, NULL, d->serial)) < 0 ||
+            (r = put_string(o, NULL, dma_to_string(d->dma_kept ? DMA_KEEP : DMA_STOP))) < 0 ||
+            (r = put_string(o, NULL, preservation_to_string(d->preservation))) < 0)
+                return r;
+        /* Longer than other strings; device_valid() has seen to it. */
+        return put(o, NULL, json_object_new_string(d->snapshot ?: ""));
+}
+
+static int encode_devices(json_object *root, const Manifest *m) {
+        json_object *devices;
+        Address address;
+
+        if (m->n_devices == 0)
+                return 0;
+        devices = json_object_new_array();
+        int r = put(root, "devices", devices);
+        for (size_t i = 0; r >= 0 && i < m->n_devices; i++)
+                r = encode_device(devices, &m->devices[i]);
+        return r < 0 ? r : manifest_find_duplicate_address(m, &address);
+}
+
 static int encode_body(const Manifest *m, json_object *root) {
         json_object *sessions;
         const char *name;
@@ -257,6 +343,8 @@ static int encode_body(const Manifest *m, json_object *root) {
         r = put(root, "sessions", sessions);
         for (size_t i = 0; r >= 0 && i < m->n_sessions; i++)
                 r = encode_session(sessions, &m->sessions[i]);
+        if (r >= 0)
+                r = encode_devices(root, m);
         return r < 0 ? r : manifest_find_duplicate_name(m, &name);
 }
 
@@ -266,7 +354,8 @@ int manifest_encode(const Manifest *m, void **ret, size_t *ret_size) {
 
         if (!m->update_id || !manifest_update_id_valid(m->update_id))
                 return -EINVAL;
-        if (m->n_sessions > MANIFEST_SESSIONS_MAX || m->n_files > MANIFEST_FILES_MAX)
+        if (m->n_sessions > MANIFEST_SESSIONS_MAX || m->n_files > MANIFEST_FILES_MAX ||
+            m->n_devices > MANIFEST_DEVICES_MAX)
                 return -E2BIG;
         root = json_object_new_object();
         if (!root)

@@ -13,21 +13,28 @@
  *     "old": { "release": S, "version": S, "boot_id": S, "update_number": N },
  *     "daemon": S,
  *     "sessions": [ { "name": S, "uid": N, "client": S, "direct": BOOL,
- *                     "files": [ [TOKEN, KIND]… ] }… ] }
+ *                     "files": [ [TOKEN, KIND]… ] }… ],
+ *     "devices": [ [ADDRESS, REQUESTED, VENDOR, DEVICE, CLASS, SERIAL, DMA, PRESERVE,
+ *                   SNAPSHOT]… ] }
  *
- * Readers ignore unknown keys and further elements of a file, so fields may be added; a
- * meaning never changes under the same key. A body may demand features by name
+ * "devices" is left out where there are none. REQUESTED is a boolean, false for depended
+ * devices; DMA is "keep" or "stop", PRESERVE "conservative" or "minimal" (rules.h);
+ * SNAPSHOT is configuration space as snapshot_encode() writes it, or "".
+ *
+ * Readers ignore unknown keys and further elements of a file or device, so fields may
+ * be added; a meaning never changes under the same key. A body may demand features by name
  * ("requires"); a reader refuses what it does not know. Everything is bounded: see
  * MANIFEST_*_MAX. Golden files of every version stay in tests/fixtures/manifest and must
  * be readable for ever.
  */
 #pragma once
 
-#include "reason.h"
+#include "rules.h"
 
 #define MANIFEST_SIZE_MAX (64u * 1024 * 1024)
 #define MANIFEST_SESSIONS_MAX 65536u
 #define MANIFEST_FILES_MAX 1048576u
+#define MANIFEST_DEVICES_MAX 65536u
 #define MANIFEST_STRING_MAX 4096u /* bytes */
 #define MANIFEST_HEADER_SIZE 32u
 
@@ -45,6 +52,17 @@ typedef struct ManifestSession {
         size_t n_files, n_allocated;
 } ManifestSession;
 
+typedef struct ManifestDevice {
+        Address address;
+        bool requested; /* else depended on */
+        uint16_t vendor, device;
+        uint32_t class_code;
+        uint64_t serial;
+        bool dma_kept;
+        Preservation preservation;
+        char *snapshot; /* as text; "" if there is none */
+} ManifestDevice;
+
 typedef struct Manifest {
         uint64_t job;      /* number of the job that crosses */
         char *job_kind;    /* "update", "execute" */
@@ -59,7 +77,9 @@ typedef struct Manifest {
         char *daemon_version;
         ManifestSession *sessions;
         size_t n_sessions, n_allocated;
-        size_t n_files; /* of all sessions */
+        size_t n_files;          /* of all sessions */
+        ManifestDevice *devices; /* in the order in which they are restored */
+        size_t n_devices, n_devices_allocated;
 } Manifest;
 
 Manifest *manifest_new(void);
@@ -75,10 +95,14 @@ static inline void manifest_freep(Manifest **m) {
 int manifest_add_session(Manifest *m, const char *name, uint32_t uid, const char *client, bool direct);
 int manifest_add_file(Manifest *m, uint64_t token, const char *kind);
 
+/* Adds a copy of the device. -EINVAL for an address, a class or a snapshot that is none;
+ * -E2BIG over the bound; -ENOMEM. Addresses that are there twice are found later, too. */
+int manifest_add_device(Manifest *m, const ManifestDevice *device);
+
 /* Encodes into a new buffer that the caller frees. Strings that are NULL are written as
  * empty. What is written can be read back: -EINVAL for an update_id that is not 32 hex
- * digits or a string that is not UTF-8, -EEXIST for a name or token that is there
- * twice, -E2BIG over a bound, -ENOMEM. */
+ * digits or a string that is not UTF-8, -EEXIST for a name, token or address that is
+ * there twice, -E2BIG over a bound, -ENOMEM. */
 int manifest_encode(const Manifest *m, void **ret, size_t *ret_size);
 /* Decodes; the input is hostile until proven otherwise. On failure the refusal is
  * REASON_MANIFEST_INVALID with the place in its detail (REASON_SYSTEM if memory ran

@@ -11,8 +11,8 @@ typedef struct PlanDevice {
         uint32_t culprit;      /* whose fault it is if only a device above cannot go, or itself */
         uint32_t first_child;  /* what has this as parent, as a list through next_child */
         uint32_t next_child;
-        Reason cause; /* first reason why it cannot go; REASON_NONE: it goes */
-        bool blocks;  /* has such a reason that its VFs do not state themselves */
+        Reason cause; /* why it cannot go, the first reason that blocks before others; REASON_NONE: it goes */
+        bool blocks;  /* its VFs cannot go for it: they state themselves that its driver is not VFIO */
         DevicePolicy policy;
 } PlanDevice;
 

@@ -153,10 +153,10 @@ static int tell_group(Spread *s, PlanDevice *d, uint32_t function) {
                 i = 1;
         address_format(s->t->items[g->outsiders[i]].address, text);
         if (others > 1)
-                (void)snprintf(more, sizeof(more), " and %zu more", others - 1);
-        return plan_find(s->w, d->subject, REASON_GROUP_SHARED, VERDICT_CANNOT, "group %d: %s%s, %s",
-                         s->t->items[function].group, text, more,
-                         plan_device(s->w, g->outsiders[i]) ? "which cannot go" : "which is not requested");
+                (void)snprintf(more, sizeof(more), ", and %zu more", others - 1);
+        return plan_find(s->w, d->subject, REASON_GROUP_SHARED, VERDICT_CANNOT, "group %d: %s %s%s",
+                         s->t->items[function].group, text,
+                         plan_device(s->w, g->outsiders[i]) ? "cannot go" : "is not requested", more);
 }
 
 static int tell(Spread *s) {

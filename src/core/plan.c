@@ -56,10 +56,10 @@ static void blame(PlanWork *w, const PlanSubject *s, Reason reason) {
 
         if (!d || reason == REASON_DEVICE_IS_BRIDGE)
                 return;
-        if (d->cause == REASON_NONE)
+        bool blocks = reason != REASON_PF_NOT_VFIO && reason != REASON_NOT_VFIO_DRIVER;
+        if (d->cause == REASON_NONE || (blocks && !d->blocks))
                 d->cause = reason;
-        if (reason != REASON_PF_NOT_VFIO && reason != REASON_NOT_VFIO_DRIVER)
-                d->blocks = true;
+        d->blocks = d->blocks || blocks;
 }
 
 int plan_find(PlanWork *w, uint32_t subject, Reason reason, Verdict verdict, const char *detail_format, ...) {

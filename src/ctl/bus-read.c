@@ -122,6 +122,12 @@ static int read_counts(sd_bus_message *m, void *field) {
         return sd_bus_message_read(m, "(uuuu)", &c->expected, &c->claimed, &c->finished, &c->missing);
 }
 
+static int read_registers(sd_bus_message *m, void *field) {
+        RegisterCounts *c = field;
+
+        return sd_bus_message_read(m, "(tuuu)", &c->equal, &c->expected, &c->against, &c->missing);
+}
+
 #define M(field) offsetof(ManagerInfo, field)
 static const Property manager_properties[] = {
         { "State", "s", read_string, M(state) },
@@ -160,6 +166,7 @@ static const Property job_properties[] = {
         { "BlackoutError", "t", read_u64, J(blackout_error_usec) },
         { "Clock", "s", read_string, J(clock) },
         { "Sessions", "(uuuu)", read_counts, J(sessions) },
+        { "Registers", "(tuuu)", read_registers, J(registers) },
 };
 
 static int read_property(sd_bus_message *m, const Property *table, size_t n, void *dst) {

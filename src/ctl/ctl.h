@@ -21,7 +21,8 @@ typedef struct Options {
         const char *kernel, *initrd, *cmdline, *append;
         bool reuse_cmdline, unclaimed;
         bool tree, dot;
-        StringList devices, exceptions; /* PCI addresses, as the kernel writes them */
+        StringList devices;    /* PCI addresses, as the kernel writes them */
+        StringList exceptions; /* the same, and sessions */
 } Options;
 
 typedef struct Ctl {

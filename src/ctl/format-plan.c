@@ -7,7 +7,9 @@
 
 static int plan_row(Table *t, const PlanRow *row, bool first) {
         const char *cells[] = { first ? row->kind : "",
-                                first ? row->subject : "",
+                                !first          ? ""
+                                : *row->subject ? row->subject
+                                                : "-",
                                 row->excepted ? VERDICT_EXCEPTED : row->verdict,
                                 row->code,
                                 row->sentence,
@@ -42,8 +44,8 @@ static void put_summary(FILE *f, const PlanRows *rows) {
                 (void)fprintf(f, " (%zu excepted)", s.excepted);
         (void)fputs(".\n", f);
         if (streq(plan_verdict(&s), "cannot"))
-                (void)fputs("Prepare refuses while something cannot go. Do what the plan says; a device that may be "
-                            "lost can be named with --except.\n",
+                (void)fputs("Prepare refuses while something cannot go. Do what the plan says; what may be lost "
+                            "can be named with --except.\n",
                             f);
 }
 
@@ -65,9 +67,7 @@ int format_plan(const PlanRows *rows, const Style *style, char **ret) {
 }
 
 int format_bits(const BitRows *bits, const Style *style, char **ret) {
-        static const Column columns[] = {
-                { "REGISTER" }, { "OFFSET", true }, { "MASK", true }, { "CLASS" }, { "REASON" }
-        };
+        static const Column columns[] = { { "REGISTER" }, { "OFFSET" }, { "MASK", true }, { "CLASS" }, { "REASON" } };
         _cleanup_(table_freep) Table *t = NULL;
 
         int r = table_new(columns, ELEMENTSOF(columns), style, &t);

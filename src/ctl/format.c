@@ -267,6 +267,13 @@ static void put_job_fields(FILE *f, const JobInfo *j, const Style *style) {
         if (s->expected || s->claimed || s->finished || s->missing)
                 put_line(f, "Sessions", "%u expected, %u claimed, %u finished, %u missing", s->expected, s->claimed,
                          s->finished, s->missing);
+        const RegisterCounts *g = &j->registers;
+        if (register_counts_any(g))
+                put_line(f, "Registers",
+                         "%llu equal, %u changed as expected, %u against the table%s, %u device%s missing",
+                         (unsigned long long)g->equal, g->expected, g->against,
+                         g->against > 0 ? " (see 'liveupdatectl verify')" : "", g->missing,
+                         g->missing == 1 ? "" : "s");
 }
 
 int format_job(const JobInfo *job, const Style *style, char **ret) {

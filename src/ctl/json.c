@@ -159,6 +159,19 @@ static void put_timeline(Object *o, const JobInfo *job) {
         put_known(o, "clock", job->clock);
 }
 
+static void put_registers(Object *o, const RegisterCounts *c) {
+        if (!register_counts_any(c)) {
+                put_null(o, "registers");
+                return;
+        }
+        Object r = object_new();
+        put_u64(&r, "equal", c->equal);
+        put_u64(&r, "expected", c->expected);
+        put_u64(&r, "against", c->against);
+        put_u64(&r, "missing", c->missing);
+        put(o, "registers", r.object);
+}
+
 json_object *json_job(const JobInfo *job) {
         Object o = object_new(), s = object_new();
 
@@ -182,6 +195,7 @@ json_object *json_job(const JobInfo *job) {
         put_u64(&s, "finished", job->sessions.finished);
         put_u64(&s, "missing", job->sessions.missing);
         put(&o, "sessions", s.object);
+        put_registers(&o, &job->registers);
         return o.object;
 }
 

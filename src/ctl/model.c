@@ -120,6 +120,10 @@ const char *pair_list_get(const PairList *l, const char *key) {
         return NULL;
 }
 
+bool register_counts_any(const RegisterCounts *c) {
+        return c->equal > 0 || c->expected > 0 || c->against > 0 || c->missing > 0;
+}
+
 const JobSummary *job_summary_last_ended(const JobSummaryList *l) {
         for (size_t i = l->n; i > 0; i--)
                 if (!streq(l->items[i - 1].state, "running"))

@@ -70,6 +70,13 @@ typedef struct SessionCounts {
         uint32_t expected, claimed, finished, missing;
 } SessionCounts;
 
+/* Of the devices' configuration space after a jump. */
+typedef struct RegisterCounts {
+        uint64_t equal;
+        uint32_t expected, against; /* changed as the table of bits has it, or against it */
+        uint32_t missing;           /* devices */
+} RegisterCounts;
+
 typedef struct JobInfo {
         char *path;
         uint64_t number;
@@ -83,6 +90,7 @@ typedef struct JobInfo {
         uint64_t blackout_usec, blackout_error_usec; /* 0: not known */
         char *clock;
         SessionCounts sessions;
+        RegisterCounts registers; /* all 0: nothing was compared */
 } JobInfo;
 
 typedef struct SessionInfo {
@@ -203,6 +211,7 @@ bool string_list_has(const StringList *sorted, const char *s);
 
 /* The value under a key, NULL if it is not there. */
 const char *pair_list_get(const PairList *l, const char *key);
+bool register_counts_any(const RegisterCounts *c);
 /* The newest job that has ended; NULL if none has. */
 const JobSummary *job_summary_last_ended(const JobSummaryList *l);
 /* Makes room for one more item in an array of n items, doubling it; zeroes the new one.

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "address.h"
+#include "common/utf8.h"
 
 enum {
         ARG_JSON = 0x100,
@@ -52,7 +53,8 @@ static const OptionSpec option_table[] = {
         { "unclaimed", ARG_UNCLAIMED, NULL, "finish: drop the sessions that nobody claimed", FOR_FINISH },
         { "device", ARG_DEVICE, "ADDRESS", "plan, prepare, update: this PCI device is to go along (repeatable)",
           FOR_PLAN },
-        { "except", ARG_EXCEPT, "ADDRESS", "plan, prepare, update: this one may be lost (repeatable)", FOR_PLAN },
+        { "except", ARG_EXCEPT, "SUBJECT", "plan, prepare, update: this device or session may be lost (repeatable)",
+          FOR_PLAN },
         { "tree", ARG_TREE, NULL, "devices: each below its bridge, VFs below their PF", FOR_LIST },
         { "dot", ARG_DOT, NULL, "devices: a graph for Graphviz", FOR_LIST },
         { "address", ARG_ADDRESS, "ADDRESS", NULL },
@@ -117,17 +119,29 @@ static void getopt_tables(struct option *longs, char *letters) {
         letters[n] = '\0';
 }
 
+static int out_of_memory(void) {
+        (void)fputs("liveupdatectl: Out of memory.\n", stderr);
+        return EXIT_CTL_FAILED;
+}
+
 int options_add_address(StringList *l, const char *option, const char *word) {
         char address[ADDRESS_SIZE];
 
         if (address_clean(word, address) < 0)
                 return option ? usage("%s takes a PCI address, such as 0000:01:02.3, not '%s'.", option, word)
                               : usage("'%s' is not a PCI address, such as 0000:01:02.3.", word);
-        if (string_list_add(l, address) < 0) {
-                (void)fputs("liveupdatectl: Out of memory.\n", stderr);
-                return EXIT_CTL_FAILED;
-        }
-        return 0;
+        return string_list_add(l, address) < 0 ? out_of_memory() : 0;
+}
+
+/* What is no address is a session's name, or SESSION/TOKEN. */
+static int add_exception(Options *o, const char *word) {
+        char address[ADDRESS_SIZE];
+
+        if (address_clean(word, address) >= 0)
+                word = address;
+        else if (!*word || strlen(word) > 128 || !utf8_printable(word, strlen(word)))
+                return usage("--except takes a PCI address or a session's name.");
+        return string_list_add(&o->exceptions, word) < 0 ? out_of_memory() : 0;
 }
 
 static void set_flag(Options *o, int value) {
@@ -191,7 +205,7 @@ static int set_option(Options *o, int value) {
         case ARG_DEVICE:
                 return options_add_address(&o->devices, "--device", optarg);
         case ARG_EXCEPT:
-                return options_add_address(&o->exceptions, "--except", optarg);
+                return add_exception(o, optarg);
         default:
                 set_flag(o, value);
                 return 0;

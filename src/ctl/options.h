@@ -33,7 +33,8 @@ const Verb *verb_find(const char *name);
  * options_done(). */
 int options_parse(int argc, char **argv, Options *ret, unsigned *ret_given, int *ret_first);
 void options_done(Options *o);
-/* Adds an address as the kernel writes it. option: for which ("--device"); NULL: for none. */
+/* Adds an address as the kernel writes it. option: for which ("--device"); NULL: for none.
+ * 0 or an exit status, with a message on stderr. */
 int options_add_address(StringList *l, const char *option, const char *word);
 /* Whether the given options go with each other and with the verb. */
 int options_check(const Options *options, unsigned given, const Verb *verb);

@@ -25,8 +25,25 @@ static int badness(const char *verdict) {
         return streq(verdict, "goes") ? 0 : streq(verdict, "limited") ? 1 : 2;
 }
 
-static bool is_device(const PlanRow *row) {
-        return streq(row->kind, "device") || streq(row->kind, "depended");
+static bool is_excepted(const PlanRow *row, const StringList *exceptions) {
+        char name[256];
+
+        if (badness(row->verdict) < 2)
+                return false;
+        if (streq(row->kind, "device"))
+                return string_list_has(exceptions, row->subject);
+        if (!streq(row->kind, "session"))
+                return false;
+        if (string_list_has(exceptions, row->subject))
+                return true;
+        /* SESSION/TOKEN */
+        const char *slash = strrchr(row->subject, '/');
+        size_t n = slash ? (size_t)(slash - row->subject) : 0;
+        if (n == 0 || n >= sizeof(name))
+                return false;
+        memcpy(name, row->subject, n);
+        name[n] = '\0';
+        return string_list_has(exceptions, name);
 }
 
 void plan_arrange(PlanRows *rows, const StringList *exceptions) {
@@ -41,8 +58,7 @@ void plan_arrange(PlanRows *rows, const StringList *exceptions) {
         if (rows->n > 1)
                 qsort(items, rows->n, sizeof(PlanRow), by_first);
         for (size_t i = 0; i < rows->n; i++)
-                items[i].excepted = badness(items[i].verdict) == 2 && is_device(&items[i]) && exceptions &&
-                                    string_list_has(exceptions, items[i].subject);
+                items[i].excepted = exceptions && is_excepted(&items[i], exceptions);
 }
 
 void plan_drop_sessions(PlanRows *rows) {
@@ -71,12 +87,13 @@ PlanSummary plan_summary(const PlanRows *rows) {
                 s.limited += worst == 1;
                 s.cannot += worst == 2;
                 s.excepted += excepted;
+                s.hindrances += worst == 2 && !excepted && !streq(rows->items[i].kind, "depended");
         }
         return s;
 }
 
 const char *plan_verdict(const PlanSummary *s) {
-        return s->cannot > s->excepted ? "cannot" : s->limited > 0 || s->excepted > 0 ? "limited" : "goes";
+        return s->hindrances > 0 ? "cannot" : s->limited > 0 || s->cannot > 0 ? "limited" : "goes";
 }
 
 VerificationSummary verification_summary(const Verification *v) {
@@ -112,23 +129,40 @@ int plan_index(const PlanRows *rows, PlanIndex *ret) {
         if (!index.items)
                 return -ENOMEM;
         for (size_t i = 0; i < rows->n; i++)
-                if (is_device(&rows->items[i]))
-                        index.items[index.n++] = &rows->items[i];
+                index.items[index.n++] = &rows->items[i];
         if (index.n > 1)
                 qsort(index.items, index.n, sizeof(PlanRow *), by_subject_and_badness);
         *ret = index;
         return 0;
 }
 
-const char *plan_index_verdict(const PlanIndex *index, const char *address) {
+/* The first that is not before this subject. */
+static const PlanRow *lower_bound(const PlanIndex *index, const char *subject) {
         size_t low = 0, high = index->n;
 
         while (low < high) {
                 size_t middle = low + (high - low) / 2;
-                if (strcmp(index->items[middle]->subject, address) < 0)
+                if (strcmp(index->items[middle]->subject, subject) < 0)
                         low = middle + 1;
                 else
                         high = middle;
         }
-        return low < index->n && streq(index->items[low]->subject, address) ? index->items[low]->verdict : NULL;
+        return low < index->n ? index->items[low] : NULL;
+}
+
+const char *plan_index_verdict(const PlanIndex *index, const char *subject) {
+        const PlanRow *row = lower_bound(index, subject);
+
+        return row && streq(row->subject, subject) ? row->verdict : NULL;
+}
+
+bool plan_index_has(const PlanIndex *index, const char *exception) {
+        const PlanRow *row;
+        char prefix[256];
+
+        if (plan_index_verdict(index, exception))
+                return true;
+        (void)snprintf(prefix, sizeof(prefix), "%s/", exception);
+        row = lower_bound(index, prefix);
+        return row && strncmp(row->subject, prefix, strlen(prefix)) == 0;
 }

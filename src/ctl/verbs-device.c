@@ -70,7 +70,7 @@ int verb_devices(Ctl *c, char **args, size_t n_args) {
         if (o->tree + o->dot + (o->json != JSON_OFF) > 1 || ((o->tree || o->dot) && n_args > 0))
                 return usage_devices();
         for (size_t i = 0; i < n_args; i++) {
-                int r = options_add_address(&addresses, "", args[i]);
+                int r = options_add_address(&addresses, NULL, args[i]);
                 if (r != 0)
                         return r;
         }
@@ -125,7 +125,7 @@ int verb_explain(Ctl *c, char **args, size_t n_args) {
 
         /* A code has no colon, and an address always one. */
         if (strchr(args[0], ':')) {
-                int r = options_add_address(&address, "", args[0]);
+                int r = options_add_address(&address, NULL, args[0]);
                 return r != 0 ? r : explain_device(c, &address);
         }
         if (!*args[0] || args[0][strspn(args[0], "abcdefghijklmnopqrstuvwxyz0123456789-")]) {

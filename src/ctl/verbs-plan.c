@@ -17,6 +17,21 @@ static int print_plan(Ctl *c, const PlanRows *rows, bool good) {
         return r < 0 ? ctl_fail_errno(c, r) : ctl_print(c, text);
 }
 
+/* A name that was mistyped excepts nothing, which is safe; but it is to be seen. */
+static int tell_unknown(const Ctl *c, const PlanRows *rows) {
+        _cleanup_plan_index_ PlanIndex index = {};
+        const StringList *exceptions = &c->options.exceptions;
+
+        int r = plan_index(rows, &index);
+        for (size_t i = 0; r >= 0 && i < exceptions->n; i++)
+                if (!plan_index_has(&index, exceptions->items[i]))
+                        (void)fprintf(stderr,
+                                      "liveupdatectl: There is no '%s' in this plan for --except. See its SUBJECT "
+                                      "column for what there is.\n",
+                                      exceptions->items[i]);
+        return r;
+}
+
 int verb_plan(Ctl *c, char **args, size_t n_args) {
         _cleanup_plan_rows_ PlanRows rows = {};
         Failure failure;
@@ -28,6 +43,9 @@ int verb_plan(Ctl *c, char **args, size_t n_args) {
         plan_arrange(&rows, &c->options.exceptions);
         PlanSummary summary = plan_summary(&rows);
         bool good = !streq(plan_verdict(&summary), "cannot");
+        r = tell_unknown(c, &rows);
+        if (r < 0)
+                return ctl_fail_errno(c, r);
         r = print_plan(c, &rows, good);
         return r != EXIT_CTL_OK ? r : good ? EXIT_CTL_OK : EXIT_CTL_FAILED;
 }

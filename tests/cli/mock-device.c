@@ -23,7 +23,7 @@ static const MockDevice canned[] = {
         { "0000:03:10.2", "020000", "8086:10ed", "none", "vfio-pci", "0000:02:00.0", "0000:03:00.0", 7 },
         { "0000:03:10.0", "020000", "8086:10ed", "none", "vfio-pci", "0000:02:00.0", "0000:03:00.0", 6 },
         { "0000:00:00.0", "060000", "8086:29c0", "none", "", "", "", 0 },
-        { "0000:00:01.0", "060400", "8086:0c01", "root", "pcieport", "", "", 1 },
+        { "0000:00:01.0", "060400", "8086:0c01", "root-port", "pcieport", "", "", 1 },
         { "0000:01:00.0", "060400", "104c:8232", "upstream", "pcieport", "0000:00:01.0", "", 2 },
         { "0000:02:00.0", "060400", "104c:8233", "downstream", "pcieport", "0000:01:00.0", "", 3 },
         { "0000:02:01.0", "060400", "104c:8233", "downstream", "pcieport", "0000:01:00.0", "", 4 },
@@ -114,33 +114,60 @@ int mock_print_strings(sd_bus_message *msg, const char *name) {
 }
 
 #define ROW(...) sd_bus_message_append(reply, "(ssssss)", __VA_ARGS__)
+#define DEPENDED(address) ROW("depended", address, "goes", "", "", "")
 
-/* The rows of subjects are mixed up, and one subject has two. */
-static int append_plan(sd_bus_message *reply) {
+/* The rows of subjects are mixed up, and one subject has two. only: a device's address,
+ * or "" for all. */
+static int append_plan(sd_bus_message *reply, const char *only) {
+        bool gpu = !*only || streq(only, "0000:04:00.0"), vf = !*only || streq(only, "0000:03:10.0");
         int r;
 
-        if ((r = ROW("host", "", "goes", "none", "Nothing is wrong.", "")) < 0 ||
-            (r = ROW("kernel", "7.3.5", "goes", "none", "Nothing is wrong.", "")) < 0 ||
-            (r = ROW("device", "0000:04:00.0", "cannot", "group-shared", "A device of its group does not go along.",
-                     "Bind 0000:04:00.1 to vfio-pci.")) < 0 ||
-            (r = ROW("device", "0000:03:10.0", "limited", "dma-stops", "DMA stops during the update.",
-                     "Nothing, or a kernel that keeps it running.")) < 0 ||
-            (r = ROW("depended", "0000:03:00.0", "goes", "none", "Nothing is wrong.", "")) < 0 ||
-            (r = ROW("device", "0000:04:00.0", "limited", "dma-stops", "DMA stops during the update.",
-                     "Nothing, or a kernel that keeps it running.")) < 0)
+        if ((r = ROW("host", "host", "goes", "", "", "")) < 0 ||
+            (r = ROW("kernel", "next kernel", "goes", "", "", "")) < 0 ||
+            (gpu && (r = ROW("device", "0000:04:00.0", "cannot", "group-shared",
+                             "A device of its group does not go along.", "Bind 0000:04:00.1 to vfio-pci.")) < 0) ||
+            (vf && (r = ROW("device", "0000:03:10.0", "limited", "dma-stops", "DMA stops during the update.",
+                            "Nothing, or a kernel that keeps it running.")) < 0) ||
+            (vf && (r = DEPENDED("0000:03:00.0")) < 0) || (r = DEPENDED("0000:01:00.0")) < 0 ||
+            (gpu && (r = ROW("device", "0000:04:00.0", "limited", "dma-stops", "DMA stops during the update.",
+                             "Nothing, or a kernel that keeps it running.")) < 0))
                 return r;
-        return ROW("session", "vmm-1", "limited", "handler-unsure", "A file\033[2J may not go.", "Wait\nand see.");
+        /* What asks for 05:00.0 is hindered by a file. */
+        return ROW("session", "vmm-1/7", streq(only, "0000:05:00.0") ? "cannot" : "limited", "no-handler",
+                   "A file\033[2J may not go.", "Wait\nand see.");
+}
+
+/* What the scenario has instead of a plan, if anything. */
+static int append_scenario(sd_bus_message *reply, const char *scenario, const char *only) {
+        if (streq(scenario, "good"))
+                return ROW("device", "0000:03:00.0", "limited", "dma-stops", "DMA stops during the update.", "");
+        if (streq(scenario, "wrong"))
+                return ROW("device", "0000:03:00.0", "perhaps", "", "Nobody knows.", "");
+        return streq(scenario, "fresh") ? 0 : append_plan(reply, only);
+}
+
+/* The devices go to stdout; the first one is for the answer. */
+static int read_plan_request(sd_bus_message *msg, const char **ret_only) {
+        const char *only = "";
+
+        int r = sd_bus_message_enter_container(msg, 'a', "s");
+        if (r >= 0)
+                r = sd_bus_message_read(msg, "s", &only);
+        if (r < 0 || (r = sd_bus_message_rewind(msg, true)) < 0)
+                return r;
+        (void)printf("Plan");
+        r = mock_print_strings(msg, "devices");
+        (void)putchar('\n');
+        (void)fflush(stdout);
+        *ret_only = only;
+        return r < 0 ? r : sd_bus_message_read(msg, "a{sv}", 0);
 }
 
 int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {
         sd_bus_message *reply = NULL;
+        const char *only;
 
-        (void)printf("Plan");
-        int r = mock_print_strings(msg, "devices");
-        (void)putchar('\n');
-        (void)fflush(stdout);
-        if (r >= 0)
-                r = sd_bus_message_read(msg, "a{sv}", 0);
+        int r = read_plan_request(msg, &only);
         if (r < 0)
                 return r;
         if (streq(m->scenario, "refuse"))
@@ -149,12 +176,8 @@ int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {
         r = sd_bus_message_new_method_return(msg, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(ssssss)");
-        if (r >= 0 && streq(m->scenario, "good"))
-                r = ROW("device", "0000:03:00.0", "limited", "dma-stops", "DMA stops during the update.", "");
-        else if (r >= 0 && streq(m->scenario, "wrong"))
-                r = ROW("device", "0000:03:00.0", "perhaps", "", "Nobody knows.", "");
-        else if (r >= 0 && !streq(m->scenario, "fresh"))
-                r = append_plan(reply);
+        if (r >= 0)
+                r = append_scenario(reply, m->scenario, only);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
@@ -167,10 +190,10 @@ int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {
 }
 
 int mock_list_bits(sd_bus_message *msg) {
-        return sd_bus_reply_method_return(msg, "a(sssss)", 3, "vendor-id", "0x00", "0xffff", "equal",
+        return sd_bus_reply_method_return(msg, "a(sssss)", 3, "vendor-id", "0x00", "0xffff", "same",
                                           "The device must be the one that was preserved.", "command", "0x04",
-                                          "0x0400", "may-change", "Interrupts are set up anew.", "msi-address",
-                                          "msi+0x04", "0xffffffff", "handed-over", "The new kernel\nwrites its own.");
+                                          "0x0400", "rewritten", "Interrupts are set up anew.", "msi-address",
+                                          "MSI+0x04", "0xffffffff", "handed-over", "The new kernel\nwrites its own.");
 }
 
 int mock_verify(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {

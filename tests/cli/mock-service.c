@@ -409,6 +409,9 @@ static int get_job_other(sd_bus *bus, const char *path, const char *interface, c
         if (streq(property, "Sessions"))
                 return j->jumped ? sd_bus_message_append(reply, "(uuuu)", 3, 2, 2, 1)
                                  : sd_bus_message_append(reply, "(uuuu)", 0, 0, 0, 0);
+        if (streq(property, "Registers"))
+                return j->jumped ? sd_bus_message_append(reply, "(tuuu)", UINT64_C(211), 1, 1, 1)
+                                 : sd_bus_message_append(reply, "(tuuu)", UINT64_C(0), 0, 0, 0);
         if (!j->jumped)
                 return sd_bus_message_append(reply, "a(stt)", 0);
         return sd_bus_message_append(
@@ -486,6 +489,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("BlackoutError", "t", get_job_number, 0, 0),
         SD_BUS_PROPERTY("Clock", "s", get_job_string, 0, 0),
         SD_BUS_PROPERTY("Sessions", "(uuuu)", get_job_other, 0, 0),
+        SD_BUS_PROPERTY("Registers", "(tuuu)", get_job_other, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

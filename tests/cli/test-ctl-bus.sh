@@ -26,8 +26,9 @@ status=$?
 point 'DBUS_SYSTEM_BUS_ADDRESS is honoured' exits 3
 
 start_bus
-for verb in status sessions jobs job timeline prepare freeze kexec update cancel finish unload monitor; do
-        ctl "$verb"
+for verb in status devices plan 'explain veto' 'explain 00:00.0' 'devices 00:00.0' verify bits sessions jobs job timeline prepare freeze kexec update cancel finish unload monitor; do
+        # shellcheck disable=SC2086 # a verb may have an argument
+        ctl $verb
         point "no daemon on the bus: $verb: status" exits 3
         point "no daemon on the bus: $verb: message" err_has "Start it with 'systemctl start liveupdate'."
 done
@@ -206,6 +207,20 @@ wait "$ctl_pid"
 status=$?
 point 'monitor: SIGTERM is its normal end' exits 0
 
+start_mock good
+watch
+(ctl plan)
+event
+point 'monitor: PlanStale, made harmless' event_is 'plan stale: 0000:03:00.0 bad??[2J'
+kill -TERM "$ctl_pid"
+wait "$ctl_pid"
+watch --json=short
+(ctl plan)
+event
+point 'monitor --json: PlanStale' eval 'json /event plan-stale && json /devices/0 0000:03:00.0'
+kill -TERM "$ctl_pid"
+wait "$ctl_pid"
+
 watch
 kill -KILL "$bus_pid"
 wait "$ctl_pid"
@@ -241,6 +256,8 @@ contract() {
 }
 start_mock plain
 point 'the mock serves the Manager interface of dbus/' contract org.liveupdate1.Manager /org/liveupdate1
+point 'the mock serves the Device interface of dbus/' contract org.liveupdate1.Device \
+        /org/liveupdate1/device/_30000_3a03_3a00_2e0
 point 'the mock serves the Job interface of dbus/' contract org.liveupdate1.Job /org/liveupdate1/job/5
 
 plan

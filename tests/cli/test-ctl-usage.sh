@@ -168,5 +168,27 @@ point 'completion of verbs' test "$(complete_words un)" = unload
 point 'completion of options' test "$(complete_words load --app)" = --append
 point 'completion of values' test "$(complete_words --json = sh)" = short
 point 'completion of files' test "$(complete_words load "$tmp/ker")" = "$tmp/kernel"
+point 'completion of verbs after options' test "$(complete_words --json = short unl)" = unload
+
+# Of addresses, which bash takes apart at the colons. A program stands for liveupdatectl.
+mkdir "$tmp/bin"
+cat >"$tmp/bin/liveupdatectl" <<'END'
+#!/bin/sh
+if [ "$1" = --help ]; then
+        exec "$REAL" --help
+fi
+[ "$*" = 'devices --no-legend --no-pager' ] || exit 1
+printf '0000:01:00.0 x\n0000:02:00.0 y\n0000:02:00.1 z\n'
+END
+chmod +x "$tmp/bin/liveupdatectl"
+complete_address() {
+        (export REAL=$LIVEUPDATECTL && LIVEUPDATECTL=$tmp/bin/liveupdatectl && complete_words "$@") | tr '\n' ' '
+}
+point 'completion of addresses' test "$(complete_address devices 000)" = '0000:01:00.0 0000:02:00.0 0000:02:00.1 '
+point 'completion of addresses after a colon' test "$(complete_address explain 0000 :)" = '01:00.0 02:00.0 02:00.1 '
+point 'completion of addresses in the middle' test "$(complete_address plan --device 0000 : 02)" = '02:00.0 02:00.1 '
+point 'completion of addresses with =' test "$(complete_address plan --except = 0000 : 02 : 00.1)" = '00.1 '
+point 'completion of a second address' test "$(complete_address devices 0000 : 01 : 00.0 0000 : 01)" = '01:00.0 '
+point 'no addresses where none belong' test "$(complete_address freeze 0000)" = ' '
 
 plan

@@ -8,7 +8,6 @@
 #include "address.h"
 #include "common/names.h"
 
-#define DEVICE_INTERFACE "org.liveupdate1.Device"
 #define DEVICE_PATH LIVEUPDATE_PATH "/device"
 
 typedef int (*RowReader)(sd_bus_message *m, void *row);
@@ -203,7 +202,7 @@ int bus_get_device(Bus *bus, const char *address, DeviceInfo *ret, Failure *fail
         int r = sd_bus_path_encode(DEVICE_PATH, address, &path);
         if (r < 0)
                 return failure_from_errno(failure, r, "The device cannot be asked for", NULL);
-        r = bus_get_all(bus, path, DEVICE_INTERFACE, &error, &reply);
+        r = bus_get_all(bus, path, LIVEUPDATE_DEVICE_INTERFACE, &error, &reply);
         if (r < 0 && (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_OBJECT) ||
                       sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_INTERFACE)))
                 return failure_set(failure, -ENOENT, EXIT_CTL_FAILED, "no-such-device",

@@ -19,7 +19,7 @@ static void must(bool ok) {
 static void same(const Manifest *a, const Manifest *b) {
         must(a->job == b->job && a->next_job == b->next_job && a->started_by_uid == b->started_by_uid &&
              a->started_realtime_usec == b->started_realtime_usec && a->old_update_number == b->old_update_number &&
-             a->n_sessions == b->n_sessions && a->n_files == b->n_files);
+             a->n_sessions == b->n_sessions && a->n_files == b->n_files && a->n_devices == b->n_devices);
         must(streq(a->job_kind, b->job_kind) && streq(a->update_id, b->update_id) &&
              streq(a->old_release, b->old_release) && streq(a->old_version, b->old_version) &&
              streq(a->old_boot_id, b->old_boot_id) && streq(a->daemon_version, b->daemon_version));
@@ -30,6 +30,14 @@ static void same(const Manifest *a, const Manifest *b) {
                      s->direct == t->direct && s->n_files == t->n_files);
                 for (size_t j = 0; j < s->n_files; j++)
                         must(s->files[j].token == t->files[j].token && streq(s->files[j].kind, t->files[j].kind));
+        }
+        for (size_t i = 0; i < a->n_devices; i++) {
+                const ManifestDevice *d = &a->devices[i], *e = &b->devices[i];
+
+                must(address_compare(d->address, e->address) == 0 && d->requested == e->requested &&
+                     d->vendor == e->vendor && d->device == e->device && d->class_code == e->class_code &&
+                     d->serial == e->serial && d->dma_kept == e->dma_kept && d->preservation == e->preservation &&
+                     streq(d->snapshot, e->snapshot));
         }
 }
 

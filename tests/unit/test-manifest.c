@@ -2,11 +2,13 @@
 /*
  * The manifest: every field there and back, the golden file of version 1, and whatever
  * a torn or hostile one could hold. tests/fixtures/manifest/v1.bin must stay readable
- * for ever; v1.json is its body.
+ * for ever; v1.json is its body. v1-devices.bin is one of the same version that has
+ * devices, which v1.bin is older than.
  */
 #include "common/crc32.h"
 #include "common/fd.h"
 #include "core/manifest.h"
+#include "core/snapshot.h"
 
 #include <endian.h>
 #include <fcntl.h>
@@ -51,6 +53,53 @@ static Manifest *golden(void) {
         return m;
 }
 
+static void add_device(Manifest *m, ManifestDevice device) {
+        assert_int_equal(manifest_add_device(m, &device), 0);
+}
+
+/* The start of a device's configuration space. */
+static char *snapshot(void) {
+        static const uint8_t bytes[256] = { 0x86, 0x80, 0xd3, 0x10, 0x07, 0x04, 0x10, [0x34] = 0x40, [0xff] = 0xaa };
+        char *text;
+
+        assert_int_equal(snapshot_encode(bytes, sizeof(bytes), &text), 0);
+        return text;
+}
+
+/* What the golden file with devices holds. */
+static Manifest *golden_devices(void) {
+        Manifest *m = golden();
+        _cleanup_free_ char *text = snapshot();
+
+        add_device(m, (ManifestDevice){
+                              .address = { 0, 0, 0x1c, 0 },
+                              .vendor = 0x1b36,
+                              .device = 0x000c,
+                              .class_code = 0x060400,
+                              .snapshot = (char *)"",
+                      });
+        add_device(m, (ManifestDevice){
+                              .address = { 0, 1, 0, 0 },
+                              .requested = true,
+                              .vendor = 0x8086,
+                              .device = 0x10d3,
+                              .class_code = 0x020000,
+                              .serial = UINT64_C(0x525400ffff123456),
+                              .dma_kept = true,
+                              .preservation = PRESERVATION_MINIMAL,
+                              .snapshot = text,
+                      });
+        add_device(m, (ManifestDevice){
+                              .address = { UINT32_MAX, 0xff, 31, 7 },
+                              .requested = true,
+                              .vendor = UINT16_MAX,
+                              .device = UINT16_MAX,
+                              .class_code = 0xffffff,
+                              .serial = UINT64_MAX,
+                      });
+        return m;
+}
+
 static void assert_same(const Manifest *a, const Manifest *b) {
         assert_int_equal(a->job, b->job);
         assert_string_equal(a->job_kind, b->job_kind);
@@ -77,6 +126,20 @@ static void assert_same(const Manifest *a, const Manifest *b) {
                         assert_int_equal(s->files[j].token, t->files[j].token);
                         assert_string_equal(s->files[j].kind, t->files[j].kind);
                 }
+        }
+        assert_int_equal(a->n_devices, b->n_devices);
+        for (size_t i = 0; i < a->n_devices; i++) {
+                const ManifestDevice *d = &a->devices[i], *e = &b->devices[i];
+
+                assert_int_equal(address_compare(d->address, e->address), 0);
+                assert_int_equal(d->requested, e->requested);
+                assert_int_equal(d->vendor, e->vendor);
+                assert_int_equal(d->device, e->device);
+                assert_int_equal(d->class_code, e->class_code);
+                assert_int_equal(d->serial, e->serial);
+                assert_int_equal(d->dma_kept, e->dma_kept);
+                assert_int_equal(d->preservation, e->preservation);
+                assert_string_equal(d->snapshot, e->snapshot);
         }
 }
 
@@ -124,35 +187,47 @@ static int decode_body(const char *body, Manifest **ret, Refusal *why) {
         return manifest_decode(data, size, ret, why);
 }
 
-static void the_golden_file_is_read(void **state) {
-        _cleanup_manifest_ Manifest *want = golden(), *m = NULL;
-        size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+static const struct {
+        const char *bin, *json;
+        Manifest *(*make)(void);
+} goldens[] = {
+        { FIXTURES "v1.bin", FIXTURES "v1.json", golden },
+        { FIXTURES "v1-devices.bin", FIXTURES "v1-devices.json", golden_devices },
+};
 
-        free(want->sessions[2].client);
-        want->sessions[2].client = copy("");
-        assert_int_equal(manifest_decode(data, size, &m, NULL), 0);
-        assert_same(m, want);
+static void the_golden_files_are_read(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(goldens); i++) {
+                _cleanup_manifest_ Manifest *want = goldens[i].make(), *m = NULL;
+                size_t size;
+                _cleanup_free_ char *data = read_fixture(goldens[i].bin, &size);
+
+                free(want->sessions[2].client);
+                want->sessions[2].client = copy("");
+                assert_int_equal(manifest_decode(data, size, &m, NULL), 0);
+                assert_same(m, want);
+        }
 }
 
-static void the_golden_file_is_written(void **state) {
-        _cleanup_manifest_ Manifest *m = golden();
-        _cleanup_free_ void *data = NULL;
-        size_t size, n, n_json;
-        _cleanup_free_ char *file = read_fixture(FIXTURES "v1.bin", &n);
-        _cleanup_free_ char *json = read_fixture(FIXTURES "v1.json", &n_json);
+static void the_golden_files_are_written(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(goldens); i++) {
+                _cleanup_manifest_ Manifest *m = goldens[i].make();
+                _cleanup_free_ void *data = NULL;
+                size_t size, n, n_json;
+                _cleanup_free_ char *file = read_fixture(goldens[i].bin, &n);
+                _cleanup_free_ char *json = read_fixture(goldens[i].json, &n_json);
 
-        assert_int_equal(manifest_encode(m, &data, &size), 0);
-        assert_int_equal(size, n);
-        assert_memory_equal(data, file, n);
-        /* The readable copy ends in a newline. */
-        assert_int_equal(n_json, n - MANIFEST_HEADER_SIZE + 1);
-        assert_memory_equal(json, file + MANIFEST_HEADER_SIZE, n_json - 1);
+                assert_int_equal(manifest_encode(m, &data, &size), 0);
+                assert_int_equal(size, n);
+                assert_memory_equal(data, file, n);
+                /* The readable copy ends in a newline. */
+                assert_int_equal(n_json, n - MANIFEST_HEADER_SIZE + 1);
+                assert_memory_equal(json, file + MANIFEST_HEADER_SIZE, n_json - 1);
+        }
 }
 
 static void every_prefix_is_refused(void **state) {
         size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1-devices.bin", &size);
 
         for (size_t n = 0; n < size; n++)
                 refused(data, n);
@@ -165,7 +240,7 @@ static void every_prefix_is_refused(void **state) {
 
 static void every_flipped_byte_is_refused(void **state) {
         size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1-devices.bin", &size);
 
         for (size_t i = 0; i < size; i++)
                 for (int bit = 0; bit <= 8; bit++) {
@@ -180,7 +255,7 @@ static void every_flipped_byte_is_refused(void **state) {
 /* A torn write that left a valid header: every prefix of the body, checksum mended. */
 static void every_prefix_of_the_body_is_refused(void **state) {
         size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1.bin", &size);
+        _cleanup_free_ char *data = read_fixture(FIXTURES "v1-devices.bin", &size);
 
         for (size_t n = 0; n < size - MANIFEST_HEADER_SIZE; n++) {
                 size_t torn_size;
@@ -259,12 +334,43 @@ static void duplicates_are_not_written(void **state) {
         assert_int_equal(manifest_add_file(empty, 1, "memfd"), -EINVAL); /* no session yet */
 }
 
+static void devices_that_are_none(void **state) {
+        _cleanup_manifest_ Manifest *m = golden(), *twice = golden_devices();
+        static const ManifestDevice bad[] = {
+                { .address = { .slot = 32 } }, { .address = { .function = 8 } },
+                { .class_code = 0x1000000 },   { .preservation = _PRESERVATION_MAX },
+                { .snapshot = (char *)"ABA" }, { .snapshot = (char *)"not base64" },
+        };
+        void *data = NULL;
+        size_t size = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(manifest_add_device(m, &bad[i]), -EINVAL);
+        assert_int_equal(m->n_devices, 0);
+        add_device(twice, (ManifestDevice){ .address = { 0, 0, 0x1c, 0 } });
+        assert_int_equal(manifest_encode(twice, &data, &size), -EEXIST);
+        assert_null(data);
+        for (size_t i = 0; i < MANIFEST_DEVICES_MAX; i++)
+                add_device(m, (ManifestDevice){
+                                      .address = { 0, (uint8_t)(i >> 8), (uint8_t)(i >> 3 & 31), (uint8_t)(i & 7) } });
+        assert_int_equal(manifest_add_device(m, &(ManifestDevice){ .address = { 1, 0, 0, 0 } }), -E2BIG);
+        /* As many as there may be are written and read. */
+        _cleanup_manifest_ Manifest *back = NULL;
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        assert_int_equal(manifest_decode(data, size, &back, NULL), 0);
+        assert_int_equal(back->n_devices, MANIFEST_DEVICES_MAX);
+        free(data);
+}
+
 #define JOB "\"job\":{\"number\":1,\"kind\":\"update\",\"next\":2,\"uid\":0,\"started\":3}"
 #define ID "\"update_id\":\"0123456789abcdef0123456789abcdef\""
 #define OLD "\"old\":{\"release\":\"r\",\"version\":\"v\",\"boot_id\":\"b\",\"update_number\":4}"
 #define HEAD "\"requires\":[]," JOB "," ID "," OLD ",\"daemon\":\"d\""
 #define SESSION(name, files) "{\"name\":\"" name "\",\"uid\":0,\"client\":\"\",\"direct\":false,\"files\":[" files "]}"
 #define BODY(sessions) "{" HEAD ",\"sessions\":[" sessions "]}"
+#define WITH_DEVICES(devices) "{" HEAD ",\"sessions\":[],\"devices\":" devices "}"
+#define DEVICE(address, rest) "[\"" address "\",true,1,2,3," rest "]"
+#define REST "4,\"stop\",\"minimal\",\"\""
 
 static void what_later_versions_may_add(void **state) {
         static const char *const bodies[] = {
@@ -277,6 +383,9 @@ static void what_later_versions_may_add(void **state) {
                 BODY(SESSION("a", "[1,\"x\"]") "," SESSION("b", "[1,\"x\"]")),
                 BODY(SESSION("systemd", "")),
                 BODY(SESSION("a", "[1,\"{[,\\\"{[,\"]")),
+                WITH_DEVICES("[]"),
+                WITH_DEVICES("[" DEVICE("0000:01:02.3", REST) "," DEVICE("10000:01:02.3", REST ",{},[1]") "]"),
+                WITH_DEVICES("[" DEVICE("01:02.3", "4,\"keep\",\"conservative\",\"ABA=\"") "]"),
         };
 
         for (size_t i = 0; i < ELEMENTSOF(bodies); i++) {
@@ -349,6 +458,34 @@ static void hostile_bodies(void **state) {
                 { BODY(SESSION("a", "[\"1\",\"x\"]")), "sessions[0].files[0].token: is string, not int" },
                 { BODY(SESSION("a", "[1,\"x\"],[-1,\"x\"]")), "sessions[0].files[1].token: is negative" },
                 { BODY(SESSION("a", "[1,\"x\"],[2,\"x\"],[1,\"y\"]")), "sessions[0].files: token 1 is there twice" },
+                { WITH_DEVICES("7"), "devices: is int, not array" },
+                { WITH_DEVICES("null"), "devices: is null, not array" },
+                { WITH_DEVICES("[7]"), "devices[0].: is int, not array" },
+                { WITH_DEVICES("[[]]"), "devices[0].: has less than 9 elements" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "4,\"stop\",\"minimal\"") "]"),
+                  "devices[0].: has less than 9 elements" },
+                { WITH_DEVICES("[" DEVICE("01:02.8", REST) "]"), "devices[0].address: is none" },
+                { WITH_DEVICES("[" DEVICE("", REST) "]"), "devices[0].address: is none" },
+                { WITH_DEVICES("[[7,true,1,2,3," REST "]]"), "devices[0].address: is int, not string" },
+                { WITH_DEVICES("[[\"01:02.3\",1,1,2,3," REST "]]"), "devices[0].requested: is int, not boolean" },
+                { WITH_DEVICES("[[\"01:02.3\",true,65536,2,3," REST "]]"), "devices[0].vendor: is out of range" },
+                { WITH_DEVICES("[[\"01:02.3\",true,1,-2,3," REST "]]"), "devices[0].device: is negative" },
+                { WITH_DEVICES("[[\"01:02.3\",true,1,2,16777216," REST "]]"), "devices[0].class: is out of range" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "\"4\",\"stop\",\"minimal\",\"\"") "]"),
+                  "devices[0].serial: is string, not int" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "4,\"auto\",\"minimal\",\"\"") "]"),
+                  "devices[0].dma: is neither keep nor stop" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "4,\"stop\",\"none\",\"\"") "]"),
+                  "devices[0].preserve: is neither conservative nor minimal" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "4,\"stop\",\"minimal\",\"x\"") "]"),
+                  "devices[0].snapshot: is none" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "4,\"stop\",\"minimal\",\"A\\u0000\"") "]"),
+                  "devices[0].snapshot: contains a NUL" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", "4,\"stop\",\"minimal\",null") "]"),
+                  "devices[0].snapshot: is null, not string" },
+                { WITH_DEVICES("[" DEVICE("01:02.3", REST) "," DEVICE("02:02.3", REST) "," DEVICE("0000:01:02.3",
+                                                                                                  REST) "]"),
+                  "devices: the address 0000:01:02.3 is there twice" },
                 { BODY("") "x", "body: " },
                 { BODY("") BODY(""), "body: " },
                 { BODY(SESSION("a", "") ","), "body: " },
@@ -452,14 +589,15 @@ static void a_large_one(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(the_golden_file_is_read),
-                cmocka_unit_test(the_golden_file_is_written),
+                cmocka_unit_test(the_golden_files_are_read),
+                cmocka_unit_test(the_golden_files_are_written),
                 cmocka_unit_test(every_prefix_is_refused),
                 cmocka_unit_test(every_flipped_byte_is_refused),
                 cmocka_unit_test(every_prefix_of_the_body_is_refused),
                 cmocka_unit_test(an_empty_manifest),
                 cmocka_unit_test(what_cannot_be_written),
                 cmocka_unit_test(duplicates_are_not_written),
+                cmocka_unit_test(devices_that_are_none),
                 cmocka_unit_test(what_later_versions_may_add),
                 cmocka_unit_test(hostile_bodies),
                 cmocka_unit_test(hostile_headers),

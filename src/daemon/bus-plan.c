@@ -3,6 +3,7 @@
 #include "bus-device.h"
 
 #include "daemon/planner.h"
+#include "sys/holder.h"
 
 /* The bus's words for the kinds. */
 static const char *kind_word(PlanKind kind) {
@@ -55,6 +56,7 @@ typedef struct PlanCall {
         Address *devices;
         size_t n;
         bool all;
+        bool luo_busy;
 } PlanCall;
 
 static int reply_plan(BusWaiter *w) {
@@ -67,7 +69,7 @@ static int reply_plan(BusWaiter *w) {
         if (call->all)
                 r = all_vfio(devices_topology(m->devices), &call->devices, &call->n);
         if (r >= 0)
-                r = planner_make(m, call->devices, call->n, 0, &plan);
+                r = planner_make(m, call->devices, call->n, (PlannerHints){ .luo_busy = call->luo_busy }, &plan);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(w->message, &reply);
         if (r >= 0)
@@ -81,15 +83,35 @@ static int reply_plan(BusWaiter *w) {
         return r;
 }
 
-static void make_plan(void *userdata) {
-        BusWaiter *w = userdata;
+/* Whether somebody has the device open is only looked up in /proc, never tried: a plan
+ * must not get in anybody's way. That takes its time, so a worker does it. */
+static int run_probe(void *work) {
+        BusWaiter *w = work;
+        PlanCall *call = w->data;
+        char holder[128];
+
+        call->luo_busy = holder_find("", w->bus->manager->config->luo_device, holder, sizeof(holder)) >= 0;
+        return 0;
+}
+
+static void probed(void *work, int r, _unused_ void *userdata) {
+        BusWaiter *w = work;
         PlanCall *call = w->data;
 
-        int r = reply_plan(w);
+        if (r >= 0)
+                r = reply_plan(w);
         if (r < 0)
                 (void)sd_bus_reply_method_errno(w->message, r, NULL);
         free(call->devices);
         bus_waiter_free(w);
+}
+
+static void make_plan(void *userdata) {
+        BusWaiter *w = userdata;
+
+        int r = worker_submit(w->bus->manager->ports->image_lane, run_probe, probed, w, NULL);
+        if (r < 0)
+                probed(w, r, NULL);
 }
 
 int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -117,7 +139,7 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
 int bus_plan_verdict(const Bus *b, Address address, bool codes, sd_bus_message *reply) {
         Plan plan = {};
 
-        int r = planner_make(b->manager, &address, 1, 0, &plan);
+        int r = planner_make(b->manager, &address, 1, (PlannerHints){}, &plan);
         if (r < 0)
                 return r;
         if (codes)

@@ -33,21 +33,48 @@ static void gather_files(const Manager *m, PlanFile *files) {
                                 .session = s->name,
                                 .token = s->files[k]->token,
                                 .kind = s->files[k]->kind,
+                                .preserved = true,
                         };
         }
 }
 
-int planner_make(const Manager *m, const Address *devices, size_t n, uint64_t since, Plan *ret) {
+static int compare_expected(const void *a, const void *b) {
+        return address_compare(((const PlanExpected *)a)->address, ((const PlanExpected *)b)->address);
+}
+
+/* What the last live update says of its devices: another one at the address is told. */
+static PlanExpected *gather_expected(const Manager *m) {
+        PlanExpected *expected = calloc(MAX_OF(m->arrived.n, (size_t)1), sizeof(*expected));
+
+        for (size_t i = 0; expected && i < m->arrived.n; i++) {
+                const ManifestDevice *d = &m->arrived.items[i];
+                expected[i] = (PlanExpected){
+                        .address = d->address,
+                        .class_code = d->class_code,
+                        .vendor = d->vendor,
+                        .device = d->device,
+                        .serial = d->serial,
+                };
+        }
+        if (expected)
+                qsort(expected, m->arrived.n, sizeof(*expected), compare_expected);
+        return expected;
+}
+
+int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHints hints, Plan *ret) {
         static const Topology nothing;
         const Topology *t = m->devices ? devices_topology(m->devices) : NULL;
         size_t n_files = count_files(m);
         _cleanup_free_ PlanFile *files = calloc(MAX_OF(n_files, (size_t)1), sizeof(*files));
+        _cleanup_free_ PlanExpected *expected = gather_expected(m);
         PlanFacts facts;
 
-        if (!files)
+        if (!files || !expected)
                 return -ENOMEM;
         gather_facts(m, &facts);
-        facts.generation = since;
+        facts.generation = hints.since;
+        if (hints.luo_busy && facts.luo == PLAN_LUO_READY)
+                facts.luo = PLAN_LUO_BUSY;
         gather_files(m, files);
         return plan_make(
                 &(PlanInput){
@@ -58,6 +85,8 @@ int planner_make(const Manager *m, const Address *devices, size_t n, uint64_t si
                         .facts = &facts,
                         .files = files,
                         .n_files = n_files,
+                        .expected = expected,
+                        .n_expected = m->arrived.n,
                 },
                 ret);
 }
@@ -65,8 +94,8 @@ int planner_make(const Manager *m, const Address *devices, size_t n, uint64_t si
 int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal) {
         Plan plan = {};
 
-        int r = planner_make(m, request ? request->devices : NULL, request ? request->n_devices : 0, m->planned,
-                             &plan);
+        int r = planner_make(m, request ? request->devices : NULL, request ? request->n_devices : 0,
+                             (PlannerHints){ .since = m->planned }, &plan);
         if (r < 0)
                 return refuse_errno(refusal, r, "plan", "making it");
         r = plan_allows(&plan, request ? (const char *const *)request->exceptions : NULL,

@@ -8,10 +8,14 @@
 #include "core/plan.h"
 #include "daemon/manager.h"
 
-/* A plan for these devices. since: devices that came after this devices_generation() are
- * told as hot-plugged; 0: none are. Without a topology (not read yet, or no port) every device
+typedef struct PlannerHints {
+        uint64_t since; /* devices that came after this devices_generation() were hot-plugged; 0: none */
+        bool luo_busy;  /* another process was seen with /dev/liveupdate open */
+} PlannerHints;
+
+/* A plan for these devices. Without a topology (not read yet, or no port) every device
  * is unknown. -ENOMEM. */
-int planner_make(const Manager *m, const Address *devices, size_t n, uint64_t since, Plan *ret);
+int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHints hints, Plan *ret);
 /* Strict mode: what must not be lost goes, or the refusal says what does not. */
 int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal);
 /* Addresses from words; the first bad one is the refusal. The caller frees. */

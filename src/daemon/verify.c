@@ -35,7 +35,7 @@ int verify_collect(Manager *m) {
         device_list_done(&m->update.devices);
         if (!t || request->n_devices == 0)
                 return 0;
-        int r = planner_make(m, request->devices, request->n_devices, 0, &plan);
+        int r = planner_make(m, request->devices, request->n_devices, (PlannerHints){}, &plan);
         if (r < 0)
                 return r;
         DeviceList list = { .items = calloc(MAX_OF(plan.n_subjects, (size_t)1), sizeof(*list.items)) };

@@ -44,7 +44,7 @@ static Port port_from_type(unsigned type) {
 
 static const char *parse_express(const ConfigReader *reader, unsigned at, uint16_t flags, Function *f) {
         Port port = port_from_type((flags & PCI_EXP_FLAGS_TYPE) >> 4);
-        uint8_t control2[2];
+        uint8_t capabilities2[4], control2[2];
 
         f->has_pcie = true;
         if (f->port == PORT_NONE) /* the header is not a bridge's */
@@ -55,8 +55,10 @@ static const char *parse_express(const ConfigReader *reader, unsigned at, uint16
         /* Version 1 of the capability ends before Device Control 2. */
         if ((port != PORT_ROOT && port != PORT_DOWNSTREAM) || (flags & PCI_EXP_FLAGS_VERS) < 2)
                 return NULL;
-        if (!read_at(reader, at + PCI_EXP_DEVCTL2, control2, sizeof(control2)))
+        if (!read_at(reader, at + PCI_EXP_DEVCAP2, capabilities2, sizeof(capabilities2)) ||
+            !read_at(reader, at + PCI_EXP_DEVCTL2, control2, sizeof(control2)))
                 return UNREADABLE;
+        f->ari_capable = capabilities2[0] & PCI_EXP_DEVCAP2_ARI;
         f->ari_forwarding = get16(control2) & PCI_EXP_DEVCTL2_ARI;
         return NULL;
 }
@@ -157,6 +159,7 @@ static const char *parse_extended_capability(const ConfigReader *reader, unsigne
         switch (id) {
         case PCI_EXT_CAP_ID_ACS:
                 f->has_acs = true;
+                f->acs_capability = get16(b);
                 f->acs_control = get16(b + PCI_ACS_CTRL - 4);
                 break;
         case PCI_EXT_CAP_ID_ATS:

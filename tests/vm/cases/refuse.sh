@@ -4,7 +4,7 @@
 # What must be refused before anything is preserved: next kernels that cannot take over,
 # and a /dev/liveupdate that somebody else holds.
 
-PLAN=24
+PLAN=25
 STAGES=1
 
 KINDS=(no-luo no-kho no-memfd other-luo-abi other-kho-abi other-memfd-abi truncated not-a-kernel)
@@ -60,6 +60,7 @@ stage1() {
 
         # Somebody else has the device.
         exec 9</dev/liveupdate
+        refused 1 'luo-busy' 'the plan knows that somebody has the device' liveupdatectl --json=short plan
         refused 1 'luo-busy.*held by process' 'a device that stays busy is a clear error that names who has it' liveupdatectl --json=short prepare
         check 'the state is normal again' wait_for 10 state_is normal
         client_says vm-a 'cannot prepare'

@@ -163,6 +163,8 @@ static int try_boot(World *w) {
                 .clock_self = w,
                 .store = w->with_store ? &store_ops : NULL,
                 .store_self = w,
+                .pci = w->pci,
+                .pci_self = w->pci_self,
                 .sync = no_sync,
                 .random = fixed_random,
                 .run_fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC),

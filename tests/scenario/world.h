@@ -63,6 +63,8 @@ struct World {
         } stored[16];
         size_t n_stored;
         bool with_store;
+        const PciOps *pci; /* NULL: no devices; set before world_boot() */
+        void *pci_self;
 };
 
 World *world_new(void);

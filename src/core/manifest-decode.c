@@ -11,6 +11,7 @@
 #include "snapshot.h"
 
 #include "common/crc32.h"
+#include "common/utf8.h"
 
 #include <endian.h>
 #include <json-c/json.h>
@@ -417,7 +418,10 @@ static int parse_body(const Decoder *d, const char *body, size_t size, json_obje
 
         if (!t)
                 return no_memory(d);
-        json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        /* Not by json-c's own check: json-c 0.18 refuses valid strings with it. */
+        if (!utf8_valid(body, size))
+                return bad(d, "body", "it is not UTF-8");
+        json_tokener_set_flags(t, JSON_TOKENER_STRICT);
         root = json_tokener_parse_ex(t, body, (int)size);
         enum json_tokener_error e = json_tokener_get_error(t);
         if (e == json_tokener_continue)

@@ -412,15 +412,53 @@ static int prescan(const Decoder *d, const char *body, size_t size) {
         return 0;
 }
 
-static int parse_body(const Decoder *d, const char *body, size_t size, json_object **ret) {
+/* The code point of the valid character at s, which has n bytes, two at least. */
+static uint32_t code_point(const char *s, size_t n) {
+        uint32_t v = (uint8_t)s[0] & (0x7fu >> n);
+
+        for (size_t i = 1; i < n; i++)
+                v = v << 6 | ((uint8_t)s[i] & 0x3f);
+        return v;
+}
+
+/* A copy in which every character beyond ASCII is escaped: json-c 0.18 takes them for
+ * control characters and refuses them (a signed char in its strict mode). They are in
+ * strings, or the body is no JSON with them or without. Valid UTF-8 only. */
+static char *escape_body(const char *body, size_t size, size_t *ret_size) {
+        char *copy = malloc(size * 3 + 1), *to = copy; /* two bytes become six at most */
+
+        for (size_t i = 0; copy && i < size;) {
+                size_t n = utf8_char_size(body + i, size - i);
+                if (n < 2)
+                        *to++ = body[i];
+                else {
+                        uint32_t c = code_point(body + i, n);
+                        if (c >= 0x10000)
+                                to += sprintf(to, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+                                              0xdc00 + ((c - 0x10000) & 0x3ff));
+                        else
+                                to += sprintf(to, "\\u%04x", c);
+                }
+                i += MAX_OF(n, (size_t)1);
+        }
+        if (copy) {
+                *to = '\0';
+                *ret_size = (size_t)(to - copy);
+        }
+        return copy;
+}
+
+static int parse_body(const Decoder *d, const char *raw, size_t raw_size, json_object **ret) {
         _cleanup_(json_tokener_freep) json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
+        _cleanup_free_ char *body = NULL;
+        size_t size = 0;
         _cleanup_(json_freep) json_object *root = NULL;
 
-        if (!t)
-                return no_memory(d);
-        /* Not by json-c's own check: json-c 0.18 refuses valid strings with it. */
-        if (!utf8_valid(body, size))
+        if (!utf8_valid(raw, raw_size))
                 return bad(d, "body", "it is not UTF-8");
+        body = escape_body(raw, raw_size, &size);
+        if (!t || !body)
+                return no_memory(d);
         json_tokener_set_flags(t, JSON_TOKENER_STRICT);
         root = json_tokener_parse_ex(t, body, (int)size);
         enum json_tokener_error e = json_tokener_get_error(t);

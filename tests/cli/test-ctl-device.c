@@ -346,6 +346,16 @@ static void test_plan_exceptions(void **state) {
         assert_verdict(&both, a, 1, 2, "limited");
 }
 
+/* Runs of spaces to one. */
+static void squeeze(char *s) {
+        char *to = s;
+
+        for (const char *from = s; *from; from++)
+                if (*from != ' ' || from == s || from[-1] != ' ')
+                        *to++ = *from;
+        *to = '\0';
+}
+
 static void test_plan_text(void **state) {
         PlanRow items[] = { row("host", "", "goes"), row("device", "d\033", "new\nword") };
         const Style bare = { .utf8 = true };
@@ -354,7 +364,8 @@ static void test_plan_text(void **state) {
 
         plan_arrange(&rows, NULL);
         assert_int_equal(format_plan(&rows, &bare, &text), 0);
-        assert_string_equal(text, "host   -       goes        c    s\ndevice d\\x1b   new\\x0aword c    s\n");
+        squeeze(text); /* how wide a column without a heading is differs between versions of libsmartcols */
+        assert_string_equal(text, "host - goes c s\ndevice d\\x1b new\\x0aword c s\n");
         assert_int_equal(format_plan(&(PlanRows){}, &bare, &empty), 0);
         assert_string_equal(empty, "");
 }

@@ -47,9 +47,9 @@ point 'version --json' json /version "$(sed -n "s/^ *version: '\(.*\)',/\1/p" "$
 both help help
 
 ctl sessions --no-legend
-point '--no-legend: no headings, no count' same "$tmp/out" sessions-no-legend.txt
+point '--no-legend: no headings, no count' same_words "$tmp/out" sessions-no-legend.txt
 ctl jobs --no-legend
-point '--no-legend for jobs' same "$tmp/out" jobs-no-legend.txt
+point '--no-legend for jobs' same_words "$tmp/out" jobs-no-legend.txt
 LC_ALL=C ctl timeline
 point 'no character outside ASCII where the locale has none' same "$tmp/out" timeline-ascii.txt
 ctl job 99

@@ -131,7 +131,7 @@ same_words() {
         if [[ -n ${UPDATE_GOLDEN:-} ]]; then
                 cp "$1" "$CLI_DIR/golden/$2"
         fi
-        diff -u -b "$CLI_DIR/golden/$2" "$1"
+        diff -u -w "$CLI_DIR/golden/$2" "$1"
 }
 
 # The same value; how json-c lays it out differs from version to version.

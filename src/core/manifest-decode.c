@@ -327,10 +327,62 @@ static int decode_devices(Decoder *d, json_object *root, Manifest *m) {
         if (r < 0)
                 return r;
         d->where[0] = '\0';
-        r = manifest_find_duplicate_address(m, &address);
+        r = manifest_find_duplicate_device(m, &address);
         if (r == -EEXIST) {
                 address_format(address, text);
                 return bad(d, "devices", "the address %s is there twice", text);
+        }
+        return r < 0 ? no_memory(d) : 0;
+}
+
+static int decode_link(const Decoder *d, json_object *o, Manifest *m) {
+        ManifestLink link = {};
+        const char *address = NULL;
+        json_object *vfs;
+        Refusal why = {};
+
+        int r = check_type(d, "", o, json_type_array);
+        if (r < 0)
+                return r;
+        if (json_object_array_length(o) < 2)
+                return bad(d, "", "has less than 2 elements");
+        r = to_string(d, "address", json_object_array_get_idx(o, 0), &address);
+        if (r < 0)
+                return r;
+        if (address_parse(address, &link.pf) < 0)
+                return bad(d, "address", "is none");
+        vfs = json_object_array_get_idx(o, 1);
+        link.unread = !vfs;
+        if (vfs && vf_list_decode(vfs, &link.vfs, &why) < 0)
+                return why.reason == REASON_MANIFEST_INVALID ? bad(d, "vfs", "%.128s", why.detail) : no_memory(d);
+        r = manifest_add_link(m, &link);
+        vf_list_done(&link.vfs);
+        if (r == -E2BIG)
+                return bad(d, "", "there are more than %u, or more than %u VFs", MANIFEST_LINKS_MAX, MANIFEST_VFS_MAX);
+        return r < 0 ? no_memory(d) : 0;
+}
+
+static int decode_links(Decoder *d, json_object *root, Manifest *m) {
+        char text[ADDRESS_TEXT_SIZE];
+        json_object *links;
+        Address address;
+        int r = 0;
+
+        /* Older versions write none. */
+        if (!json_object_object_get_ex(root, "links", NULL))
+                return 0;
+        r = get(d, root, "links", json_type_array, &links);
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(links); i++) {
+                (void)snprintf(d->where, sizeof(d->where), "links[%zu].", i);
+                r = decode_link(d, json_object_array_get_idx(links, i), m);
+        }
+        if (r < 0)
+                return r;
+        d->where[0] = '\0';
+        r = manifest_find_duplicate_link(m, &address);
+        if (r == -EEXIST) {
+                address_format(address, text);
+                return bad(d, "links", "the address %s is there twice", text);
         }
         return r < 0 ? no_memory(d) : 0;
 }
@@ -355,7 +407,10 @@ static int decode_body(Decoder *d, json_object *root, Manifest *m) {
         r = manifest_find_duplicate_name(m, &name);
         if (r == -EEXIST)
                 return bad(d, "sessions", "the name %s is there twice", name);
-        return r < 0 ? no_memory(d) : decode_devices(d, root, m);
+        if (r < 0)
+                return no_memory(d);
+        r = decode_devices(d, root, m);
+        return r < 0 ? r : decode_links(d, root, m);
 }
 
 static size_t count_digits(const char *s, size_t n) {
@@ -373,10 +428,21 @@ static bool integer_fits(const char *digits, size_t n) {
         return n < strlen(max) || (n == strlen(max) && memcmp(digits, max, n) <= 0);
 }
 
-/* Looks for what json-c would swallow: counts what it would make objects of, and checks
- * the size of integers. Twice the bounds leave room for the fields of later versions. */
+/* Whether json-c may make a tree of so many: twice the bounds leave room for the fields of
+ * later versions. Of VFs there are so many that they get less: five more values each than
+ * the eleven there are. */
+static bool too_many(size_t objects, size_t arrays, size_t commas) {
+        return objects > 2 * (MANIFEST_SESSIONS_MAX + 64) + 2 * MANIFEST_LINKS_MAX + MANIFEST_VFS_MAX ||
+               arrays > 2 * (MANIFEST_SESSIONS_MAX + MANIFEST_FILES_MAX + MANIFEST_DEVICES_MAX) +
+                                2 * (MANIFEST_LINKS_MAX + MANIFEST_VFS_MAX) ||
+               commas > 2 * (8 * MANIFEST_SESSIONS_MAX + 2 * MANIFEST_FILES_MAX + 9 * MANIFEST_DEVICES_MAX) +
+                                4 * MANIFEST_LINKS_MAX + 16 * MANIFEST_VFS_MAX;
+}
+
+/* Looks for what json-c would swallow: counts what it would make objects of (a list or an
+ * object has one more value than it has commas), and checks the size of integers. */
 static int prescan(const Decoder *d, const char *body, size_t size) {
-        size_t objects = 0, arrays = 0, values = 0;
+        size_t objects = 0, arrays = 0, commas = 0;
         bool quoted = false;
 
         for (size_t i = 0; i < size; i++) {
@@ -402,12 +468,10 @@ static int prescan(const Decoder *d, const char *body, size_t size) {
                 } else {
                         objects += c == '{';
                         arrays += c == '[';
-                        values += c == ',' || c == ':';
+                        commas += c == ',';
                 }
         }
-        if (objects > 2 * (MANIFEST_SESSIONS_MAX + 64) ||
-            arrays > 2 * (MANIFEST_SESSIONS_MAX + MANIFEST_FILES_MAX + MANIFEST_DEVICES_MAX) ||
-            values > 2 * (16 * MANIFEST_SESSIONS_MAX + 2 * MANIFEST_FILES_MAX + 9 * MANIFEST_DEVICES_MAX))
+        if (too_many(objects, arrays, commas))
                 return bad(d, "body", "too many elements");
         return 0;
 }

@@ -25,4 +25,5 @@ bool manifest_update_id_valid(const char *s);
 /* 0, -EEXIST with the first that is there twice (a name lives as long as m), -ENOMEM. */
 int manifest_find_duplicate_name(const Manifest *m, const char **ret_name);
 int manifest_find_duplicate_token(const ManifestSession *s, uint64_t *ret_token);
-int manifest_find_duplicate_address(const Manifest *m, Address *ret_address);
+int manifest_find_duplicate_device(const Manifest *m, Address *ret_address);
+int manifest_find_duplicate_link(const Manifest *m, Address *ret_address);

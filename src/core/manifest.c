@@ -40,6 +40,9 @@ Manifest *manifest_free(Manifest *m) {
         for (size_t i = 0; i < m->n_devices; i++)
                 free(m->devices[i].snapshot);
         free(m->devices);
+        for (size_t i = 0; i < m->n_links; i++)
+                vf_list_done(&m->links[i].vfs);
+        free(m->links);
         free(m->job_kind);
         free(m->update_id);
         free(m->old_release);
@@ -123,12 +126,15 @@ int manifest_add_file(Manifest *m, uint64_t token, const char *kind) {
         return 0;
 }
 
+static bool address_valid(Address a) {
+        return a.slot < 32 && a.function < 8;
+}
+
 static bool device_valid(const ManifestDevice *d) {
         uint8_t bytes[SNAPSHOT_SIZE_MAX];
         size_t n;
 
-        return d->address.slot < 32 && d->address.function < 8 && d->class_code <= 0xffffff &&
-               preservation_to_string(d->preservation) &&
+        return address_valid(d->address) && d->class_code <= 0xffffff && preservation_to_string(d->preservation) &&
                (str_empty(d->snapshot) || snapshot_decode(d->snapshot, bytes, &n) >= 0);
 }
 
@@ -149,6 +155,27 @@ int manifest_add_device(Manifest *m, const ManifestDevice *device) {
                 return r;
         m->devices[m->n_devices] = *device;
         m->devices[m->n_devices++].snapshot = TAKE_PTR(snapshot);
+        return 0;
+}
+
+int manifest_add_link(Manifest *m, const ManifestLink *link) {
+        _cleanup_(vf_list_done) VfList vfs = {};
+        void *items = m->links;
+
+        if (!address_valid(link->pf) || !vf_list_valid(&link->vfs) || (link->unread && link->vfs.n > 0))
+                return -EINVAL;
+        if (m->n_links >= MANIFEST_LINKS_MAX || link->vfs.n > MANIFEST_VFS_MAX - m->n_vfs)
+                return -E2BIG;
+        int r = vf_list_copy(&link->vfs, &vfs);
+        if (r < 0)
+                return r;
+        r = grow(&items, m->n_links, &m->n_links_allocated, sizeof(*m->links));
+        m->links = items;
+        if (r < 0)
+                return r;
+        m->links[m->n_links++] = (ManifestLink){ .pf = link->pf, .unread = link->unread, .vfs = vfs };
+        m->n_vfs += vfs.n;
+        vfs = (VfList){};
         return 0;
 }
 
@@ -184,20 +211,35 @@ static int compare_addresses(const void *a, const void *b) {
         return address_compare(*(const Address *)a, *(const Address *)b);
 }
 
-int manifest_find_duplicate_address(const Manifest *m, Address *ret_address) {
+/* Sorts them. */
+static int find_duplicate_address(Address *addresses, size_t n, Address *ret) {
+        qsort(addresses, n, sizeof(*addresses), compare_addresses);
+        for (size_t i = 1; i < n; i++)
+                if (address_compare(addresses[i - 1], addresses[i]) == 0) {
+                        *ret = addresses[i];
+                        return -EEXIST;
+                }
+        return 0;
+}
+
+int manifest_find_duplicate_device(const Manifest *m, Address *ret_address) {
         _cleanup_free_ Address *addresses = reallocarray(NULL, MAX_OF(m->n_devices, (size_t)1), sizeof(*addresses));
 
         if (!addresses)
                 return -ENOMEM;
         for (size_t i = 0; i < m->n_devices; i++)
                 addresses[i] = m->devices[i].address;
-        qsort(addresses, m->n_devices, sizeof(*addresses), compare_addresses);
-        for (size_t i = 1; i < m->n_devices; i++)
-                if (address_compare(addresses[i - 1], addresses[i]) == 0) {
-                        *ret_address = addresses[i];
-                        return -EEXIST;
-                }
-        return 0;
+        return find_duplicate_address(addresses, m->n_devices, ret_address);
+}
+
+int manifest_find_duplicate_link(const Manifest *m, Address *ret_address) {
+        _cleanup_free_ Address *addresses = reallocarray(NULL, MAX_OF(m->n_links, (size_t)1), sizeof(*addresses));
+
+        if (!addresses)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->n_links; i++)
+                addresses[i] = m->links[i].pf;
+        return find_duplicate_address(addresses, m->n_links, ret_address);
 }
 
 int manifest_find_duplicate_token(const ManifestSession *s, uint64_t *ret_token) {
@@ -328,7 +370,36 @@ static int encode_devices(json_object *root, const Manifest *m) {
         int r = put(root, "devices", devices);
         for (size_t i = 0; r >= 0 && i < m->n_devices; i++)
                 r = encode_device(devices, &m->devices[i]);
-        return r < 0 ? r : manifest_find_duplicate_address(m, &address);
+        return r < 0 ? r : manifest_find_duplicate_device(m, &address);
+}
+
+static int encode_link(json_object *links, const ManifestLink *l) {
+        json_object *o = json_object_new_array_ext(2), *vfs = NULL;
+        char address[ADDRESS_TEXT_SIZE];
+
+        int r = put(links, NULL, o);
+        if (r < 0)
+                return r;
+        address_format(l->pf, address);
+        r = put_string(o, NULL, address);
+        if (r >= 0 && l->unread) /* a NULL is json-c's null, which put() takes for a failure */
+                return json_object_array_add(o, NULL) < 0 ? -ENOMEM : 0;
+        if (r >= 0)
+                r = vf_list_encode(&l->vfs, &vfs);
+        return r < 0 ? r : put(o, NULL, vfs);
+}
+
+static int encode_links(json_object *root, const Manifest *m) {
+        json_object *links;
+        Address address;
+
+        if (m->n_links == 0)
+                return 0;
+        links = json_object_new_array();
+        int r = put(root, "links", links);
+        for (size_t i = 0; r >= 0 && i < m->n_links; i++)
+                r = encode_link(links, &m->links[i]);
+        return r < 0 ? r : manifest_find_duplicate_link(m, &address);
 }
 
 static int encode_body(const Manifest *m, json_object *root) {
@@ -345,6 +416,8 @@ static int encode_body(const Manifest *m, json_object *root) {
                 r = encode_session(sessions, &m->sessions[i]);
         if (r >= 0)
                 r = encode_devices(root, m);
+        if (r >= 0)
+                r = encode_links(root, m);
         return r < 0 ? r : manifest_find_duplicate_name(m, &name);
 }
 
@@ -355,7 +428,7 @@ int manifest_encode(const Manifest *m, void **ret, size_t *ret_size) {
         if (!m->update_id || !manifest_update_id_valid(m->update_id))
                 return -EINVAL;
         if (m->n_sessions > MANIFEST_SESSIONS_MAX || m->n_files > MANIFEST_FILES_MAX ||
-            m->n_devices > MANIFEST_DEVICES_MAX)
+            m->n_devices > MANIFEST_DEVICES_MAX || m->n_links > MANIFEST_LINKS_MAX || m->n_vfs > MANIFEST_VFS_MAX)
                 return -E2BIG;
         root = json_object_new_object();
         if (!root)

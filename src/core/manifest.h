@@ -15,14 +15,17 @@
  *     "sessions": [ { "name": S, "uid": N, "client": S, "direct": BOOL,
  *                     "files": [ [TOKEN, KIND]… ] }… ],
  *     "devices": [ [ADDRESS, REQUESTED, VENDOR, DEVICE, CLASS, SERIAL, DMA, PRESERVE,
- *                   SNAPSHOT]… ] }
+ *                   SNAPSHOT]… ],
+ *     "links": [ [ADDRESS, VFS]… ] }
  *
- * "devices" is left out where there are none. REQUESTED is a boolean, false for depended
+ * "devices" and "links" are left out where there are none. REQUESTED is a boolean, false for depended
  * devices; DMA is "keep" or "stop", PRESERVE "conservative" or "minimal" (rules.h);
- * SNAPSHOT is configuration space as snapshot_encode() writes it, or "".
+ * SNAPSHOT is configuration space as snapshot_encode() writes it, or "". A link is the
+ * network interface of a PF, with its VF settings as vf_list_encode() writes them, or null
+ * where they could not be read.
  *
- * Readers ignore unknown keys and further elements of a file or device, so fields may
- * be added; a meaning never changes under the same key. A body may demand features by name
+ * Readers ignore unknown keys and further elements of a file, device or link, so fields
+ * may be added; a meaning never changes under the same key. A body may demand features by name
  * ("requires"); a reader refuses what it does not know. Everything is bounded: see
  * MANIFEST_*_MAX. Golden files of every version stay in tests/fixtures/manifest and must
  * be readable for ever.
@@ -30,11 +33,14 @@
 #pragma once
 
 #include "rules.h"
+#include "vf-settings.h"
 
 #define MANIFEST_SIZE_MAX (64u * 1024 * 1024)
 #define MANIFEST_SESSIONS_MAX 65536u
 #define MANIFEST_FILES_MAX 1048576u
 #define MANIFEST_DEVICES_MAX 65536u
+#define MANIFEST_LINKS_MAX 4096u
+#define MANIFEST_VFS_MAX 262144u  /* of all links */
 #define MANIFEST_STRING_MAX 4096u /* bytes */
 #define MANIFEST_HEADER_SIZE 32u
 
@@ -63,6 +69,13 @@ typedef struct ManifestDevice {
         char *snapshot; /* as text; "" if there is none */
 } ManifestDevice;
 
+/* What a PF's network driver had been told about its VFs. */
+typedef struct ManifestLink {
+        Address pf;
+        bool unread; /* there is an interface, but it could not be asked */
+        VfList vfs;
+} ManifestLink;
+
 typedef struct Manifest {
         uint64_t job;      /* number of the job that crosses */
         char *job_kind;    /* "update", "execute" */
@@ -80,6 +93,9 @@ typedef struct Manifest {
         size_t n_files;          /* of all sessions */
         ManifestDevice *devices; /* in the order in which they are restored */
         size_t n_devices, n_devices_allocated;
+        ManifestLink *links;
+        size_t n_links, n_links_allocated;
+        size_t n_vfs; /* of all links */
 } Manifest;
 
 Manifest *manifest_new(void);
@@ -98,6 +114,10 @@ int manifest_add_file(Manifest *m, uint64_t token, const char *kind);
 /* Adds a copy of the device. -EINVAL for an address, a class or a snapshot that is none;
  * -E2BIG over the bound; -ENOMEM. Addresses that are there twice are found later, too. */
 int manifest_add_device(Manifest *m, const ManifestDevice *device);
+
+/* Adds a copy. -EINVAL for an address or a list that is none; -E2BIG over a bound;
+ * -ENOMEM. Addresses that are there twice are found later, too. */
+int manifest_add_link(Manifest *m, const ManifestLink *link);
 
 /* Encodes into a new buffer that the caller frees. Strings that are NULL are written as
  * empty. What is written can be read back: -EINVAL for an update_id that is not 32 hex

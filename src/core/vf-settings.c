@@ -32,6 +32,30 @@ void vf_list_done(VfList *l) {
         *l = (VfList){};
 }
 
+int vf_list_copy(const VfList *from, VfList *ret) {
+        VfSettings *items = from->n > 0 ? reallocarray(NULL, from->n, sizeof(*items)) : NULL;
+
+        if (from->n > 0) {
+                if (!items)
+                        return -ENOMEM;
+                memcpy(items, from->items, from->n * sizeof(*items));
+        }
+        *ret = (VfList){ .items = items, .n = from->n, .total = from->total };
+        return 0;
+}
+
+static bool settings_valid(const VfSettings *v) {
+        return v->vf <= VF_NUMBER_MAX && (v->known & ~VF_SETTINGS_ALL) == 0 && v->vlan <= 4095 && v->vlan_qos <= 7 &&
+               (unsigned)v->link_state < _VF_LINK_MAX;
+}
+
+bool vf_list_valid(const VfList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                if (!settings_valid(&l->items[i]) || (i > 0 && l->items[i].vf <= l->items[i - 1].vf))
+                        return false;
+        return l->total <= VF_NUMBER_MAX;
+}
+
 /* Without a VLAN, of which protocol it is means nothing. */
 static bool vlan_equal(const VfSettings *a, const VfSettings *b) {
         if (a->vlan != b->vlan || a->vlan_qos != b->vlan_qos)

@@ -63,6 +63,10 @@ typedef struct VfList {
 } VfList;
 
 void vf_list_done(VfList *l);
+/* *ret is to be passed to vf_list_done(). -ENOMEM. */
+int vf_list_copy(const VfList *from, VfList *ret);
+/* Whether it can be written and read back: numbers ascend, values are in range. */
+bool vf_list_valid(const VfList *l);
 
 /* The settings known in both that differ, as bits. */
 uint32_t vf_settings_changed(const VfSettings *want, const VfSettings *now);

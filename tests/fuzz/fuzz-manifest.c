@@ -16,6 +16,20 @@ static void must(bool ok) {
                 abort();
 }
 
+static void same_links(const Manifest *a, const Manifest *b) {
+        must(a->n_links == b->n_links && a->n_vfs == b->n_vfs);
+        for (size_t i = 0; i < a->n_links; i++) {
+                const ManifestLink *l = &a->links[i], *k = &b->links[i];
+
+                must(address_compare(l->pf, k->pf) == 0 && l->unread == k->unread && l->vfs.n == k->vfs.n &&
+                     l->vfs.total == k->vfs.total);
+                for (size_t j = 0; j < l->vfs.n; j++) {
+                        const VfSettings *v = &l->vfs.items[j], *w = &k->vfs.items[j];
+                        must(v->vf == w->vf && v->known == w->known && vf_settings_changed(v, w) == 0);
+                }
+        }
+}
+
 static void same(const Manifest *a, const Manifest *b) {
         must(a->job == b->job && a->next_job == b->next_job && a->started_by_uid == b->started_by_uid &&
              a->started_realtime_usec == b->started_realtime_usec && a->old_update_number == b->old_update_number &&
@@ -39,6 +53,7 @@ static void same(const Manifest *a, const Manifest *b) {
                      d->serial == e->serial && d->dma_kept == e->dma_kept && d->preservation == e->preservation &&
                      streq(d->snapshot, e->snapshot));
         }
+        same_links(a, b);
 }
 
 static void try_one(const void *data, size_t size) {

@@ -2,8 +2,8 @@
 /*
  * The manifest: every field there and back, the golden file of version 1, and whatever
  * a torn or hostile one could hold. tests/fixtures/manifest/v1.bin must stay readable
- * for ever; v1.json is its body. v1-devices.bin is one of the same version that has
- * devices, which v1.bin is older than.
+ * for ever; v1.json is its body. v1-devices.bin and v1-links.bin are of the same version
+ * and have devices and VF settings, which v1.bin is older than.
  */
 #include "common/crc32.h"
 #include "common/fd.h"
@@ -100,6 +100,58 @@ static Manifest *golden_devices(void) {
         return m;
 }
 
+static void add_link(Manifest *m, Address pf, VfSettings *items, size_t n, uint32_t total) {
+        ManifestLink link = { .pf = pf, .vfs = { .items = items, .n = n, .total = total } };
+
+        assert_int_equal(manifest_add_link(m, &link), 0);
+}
+
+/* What the golden file with VF settings holds. */
+static Manifest *golden_links(void) {
+        Manifest *m = golden();
+        VfSettings vfs[] = {
+                { .vf = 0,
+                  .known = VF_SETTINGS_ALL,
+                  .mac = { 0x02, 0, 0, 0, 0, 1 },
+                  .vlan = 100,
+                  .vlan_proto = VLAN_PROTO_8021AD,
+                  .vlan_qos = 3,
+                  .min_rate = 10,
+                  .max_rate = UINT32_MAX,
+                  .spoof_check = true,
+                  .link_state = VF_LINK_ENABLE,
+                  .rss_query = true,
+                  .trust = true },
+                { .vf = 7, .known = VF_SETTING_BIT(VF_SETTING_MAC), .mac = { 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54 } },
+                { .vf = VF_NUMBER_MAX },
+        };
+
+        add_link(m, (Address){ 0, 3, 0, 0 }, vfs, ELEMENTSOF(vfs), VF_NUMBER_MAX);
+        add_link(m, (Address){ 0, 3, 0, 1 }, NULL, 0, 8);
+        assert_int_equal(manifest_add_link(m, &(ManifestLink){ .pf = { UINT32_MAX, 0xff, 31, 7 }, .unread = true }),
+                         0);
+        return m;
+}
+
+static void assert_same_links(const Manifest *a, const Manifest *b) {
+        assert_int_equal(a->n_links, b->n_links);
+        assert_int_equal(a->n_vfs, b->n_vfs);
+        for (size_t i = 0; i < a->n_links; i++) {
+                const ManifestLink *l = &a->links[i], *k = &b->links[i];
+                _cleanup_free_ VfDifference *d = NULL;
+                size_t n;
+
+                assert_int_equal(address_compare(l->pf, k->pf), 0);
+                assert_int_equal(l->unread, k->unread);
+                assert_int_equal(l->vfs.n, k->vfs.n);
+                assert_int_equal(l->vfs.total, k->vfs.total);
+                assert_int_equal(vf_list_compare(&l->vfs, &k->vfs, &d, &n), 0);
+                assert_int_equal(n, 0);
+                for (size_t j = 0; j < l->vfs.n; j++)
+                        assert_int_equal(l->vfs.items[j].known, k->vfs.items[j].known);
+        }
+}
+
 static void assert_same(const Manifest *a, const Manifest *b) {
         assert_int_equal(a->job, b->job);
         assert_string_equal(a->job_kind, b->job_kind);
@@ -141,6 +193,7 @@ static void assert_same(const Manifest *a, const Manifest *b) {
                 assert_int_equal(d->preservation, e->preservation);
                 assert_string_equal(d->snapshot, e->snapshot);
         }
+        assert_same_links(a, b);
 }
 
 static char *read_fixture(const char *path, size_t *ret_size) {
@@ -193,6 +246,7 @@ static const struct {
 } goldens[] = {
         { FIXTURES "v1.bin", FIXTURES "v1.json", golden },
         { FIXTURES "v1-devices.bin", FIXTURES "v1-devices.json", golden_devices },
+        { FIXTURES "v1-links.bin", FIXTURES "v1-links.json", golden_links },
 };
 
 static void the_golden_files_are_read(void **state) {
@@ -225,9 +279,9 @@ static void the_golden_files_are_written(void **state) {
         }
 }
 
-static void every_prefix_is_refused(void **state) {
+static void prefixes_are_refused(const char *path) {
         size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1-devices.bin", &size);
+        _cleanup_free_ char *data = read_fixture(path, &size);
 
         for (size_t n = 0; n < size; n++)
                 refused(data, n);
@@ -238,9 +292,14 @@ static void every_prefix_is_refused(void **state) {
         refused(more, size + 1);
 }
 
-static void every_flipped_byte_is_refused(void **state) {
+static void every_prefix_is_refused(void **state) {
+        prefixes_are_refused(FIXTURES "v1-devices.bin");
+        prefixes_are_refused(FIXTURES "v1-links.bin");
+}
+
+static void flipped_bytes_are_refused(const char *path) {
         size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1-devices.bin", &size);
+        _cleanup_free_ char *data = read_fixture(path, &size);
 
         for (size_t i = 0; i < size; i++)
                 for (int bit = 0; bit <= 8; bit++) {
@@ -252,10 +311,15 @@ static void every_flipped_byte_is_refused(void **state) {
                 }
 }
 
+static void every_flipped_byte_is_refused(void **state) {
+        flipped_bytes_are_refused(FIXTURES "v1-devices.bin");
+        flipped_bytes_are_refused(FIXTURES "v1-links.bin");
+}
+
 /* A torn write that left a valid header: every prefix of the body, checksum mended. */
-static void every_prefix_of_the_body_is_refused(void **state) {
+static void prefixes_of_the_body_are_refused(const char *path) {
         size_t size;
-        _cleanup_free_ char *data = read_fixture(FIXTURES "v1-devices.bin", &size);
+        _cleanup_free_ char *data = read_fixture(path, &size);
 
         for (size_t n = 0; n < size - MANIFEST_HEADER_SIZE; n++) {
                 size_t torn_size;
@@ -263,6 +327,11 @@ static void every_prefix_of_the_body_is_refused(void **state) {
 
                 refused(torn, torn_size);
         }
+}
+
+static void every_prefix_of_the_body_is_refused(void **state) {
+        prefixes_of_the_body_are_refused(FIXTURES "v1-devices.bin");
+        prefixes_of_the_body_are_refused(FIXTURES "v1-links.bin");
 }
 
 static void an_empty_manifest(void **state) {
@@ -362,6 +431,60 @@ static void devices_that_are_none(void **state) {
         free(data);
 }
 
+static void links_that_are_none(void **state) {
+        _cleanup_manifest_ Manifest *m = golden(), *twice = golden_links();
+        VfSettings one = { .vf = 1 }, descending[] = { { .vf = 2 }, { .vf = 1 } }, wild = { .vlan = 4096 };
+        const ManifestLink bad[] = {
+                { .pf = { .slot = 32 } },
+                { .pf = { .function = 8 } },
+                { .unread = true, .vfs = { .items = &one, .n = 1, .total = 2 } },
+                { .vfs = { .items = descending, .n = 2, .total = 3 } },
+                { .vfs = { .items = &wild, .n = 1, .total = 1 } },
+                { .vfs = { .total = VF_NUMBER_MAX + 1 } },
+        };
+        void *data = NULL;
+        size_t size = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(manifest_add_link(m, &bad[i]), -EINVAL);
+        assert_int_equal(m->n_links, 0);
+        assert_int_equal(m->n_vfs, 0);
+        add_link(twice, (Address){ 0, 3, 0, 0 }, NULL, 0, 0);
+        assert_int_equal(manifest_encode(twice, &data, &size), -EEXIST);
+        assert_null(data);
+        for (size_t i = 0; i < MANIFEST_LINKS_MAX; i++)
+                add_link(m, (Address){ 0, (uint8_t)(i >> 8), (uint8_t)(i >> 3 & 31), (uint8_t)(i & 7) }, NULL, 0, 0);
+        assert_int_equal(manifest_add_link(m, &(ManifestLink){ .pf = { .domain = 1 } }), -E2BIG);
+}
+
+/* 1,024 PFs of 256 VFs, of which everything is known, at its longest. */
+static void many_vfs(void **state) {
+        enum { PFS = 1024, VFS = 256 };
+        _cleanup_manifest_ Manifest *m = golden(), *back = NULL;
+        _cleanup_free_ void *data = NULL;
+        VfSettings vfs[VFS];
+        size_t size;
+
+        for (uint32_t i = 0; i < VFS; i++)
+                vfs[i] = (VfSettings){
+                        .vf = VF_NUMBER_MAX - VFS + i,
+                        .known = VF_SETTINGS_ALL,
+                        .vlan = 4095,
+                        .vlan_proto = VLAN_PROTO_8021AD,
+                        .min_rate = UINT32_MAX,
+                        .max_rate = UINT32_MAX,
+                        .link_state = VF_LINK_DISABLE,
+                };
+        for (uint32_t i = 0; i < PFS; i++)
+                add_link(m, (Address){ 0, (uint8_t)(i >> 2), 0, (uint8_t)(i & 3) }, vfs, VFS, VF_NUMBER_MAX);
+        ManifestLink more = { .pf = { .domain = 1 }, .vfs = { .items = vfs, .n = 1, .total = 1 } };
+        assert_int_equal(manifest_add_link(m, &more), -E2BIG);
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        assert_int_equal(manifest_decode(data, size, &back, NULL), 0);
+        assert_int_equal(back->n_vfs, PFS * VFS);
+        assert_same_links(m, back);
+}
+
 #define JOB "\"job\":{\"number\":1,\"kind\":\"update\",\"next\":2,\"uid\":0,\"started\":3}"
 #define ID "\"update_id\":\"0123456789abcdef0123456789abcdef\""
 #define OLD "\"old\":{\"release\":\"r\",\"version\":\"v\",\"boot_id\":\"b\",\"update_number\":4}"
@@ -369,6 +492,8 @@ static void devices_that_are_none(void **state) {
 #define SESSION(name, files) "{\"name\":\"" name "\",\"uid\":0,\"client\":\"\",\"direct\":false,\"files\":[" files "]}"
 #define BODY(sessions) "{" HEAD ",\"sessions\":[" sessions "]}"
 #define WITH_DEVICES(devices) "{" HEAD ",\"sessions\":[],\"devices\":" devices "}"
+#define WITH_LINKS(links) "{" HEAD ",\"sessions\":[],\"links\":" links "}"
+#define VFS(vfs) "{\"total\":2,\"vfs\":[" vfs "]}"
 #define DEVICE(address, rest) "[\"" address "\",true,1,2,3," rest "]"
 #define REST "4,\"stop\",\"minimal\",\"\""
 
@@ -386,6 +511,8 @@ static void what_later_versions_may_add(void **state) {
                 WITH_DEVICES("[]"),
                 WITH_DEVICES("[" DEVICE("0000:01:02.3", REST) "," DEVICE("10000:01:02.3", REST ",{},[1]") "]"),
                 WITH_DEVICES("[" DEVICE("01:02.3", "4,\"keep\",\"conservative\",\"ABA=\"") "]"),
+                WITH_LINKS("[]"),
+                WITH_LINKS("[[\"01:02.3\"," VFS("{\"vf\":0,\"new\":[{}]}") ",{},[1]],[\"01:02.4\",null,7]]"),
         };
 
         for (size_t i = 0; i < ELEMENTSOF(bodies); i++) {
@@ -486,6 +613,18 @@ static void hostile_bodies(void **state) {
                 { WITH_DEVICES("[" DEVICE("01:02.3", REST) "," DEVICE("02:02.3", REST) "," DEVICE("0000:01:02.3",
                                                                                                   REST) "]"),
                   "devices: the address 0000:01:02.3 is there twice" },
+                { WITH_LINKS("7"), "links: is int, not array" },
+                { WITH_LINKS("null"), "links: is null, not array" },
+                { WITH_LINKS("[{}]"), "links[0].: is object, not array" },
+                { WITH_LINKS("[[\"01:02.3\"]]"), "links[0].: has less than 2 elements" },
+                { WITH_LINKS("[[7,null]]"), "links[0].address: is int, not string" },
+                { WITH_LINKS("[[\"01:02.8\",null]]"), "links[0].address: is none" },
+                { WITH_LINKS("[[\"01:02.3\",[]]]"), "links[0].vfs: VF settings, " },
+                { WITH_LINKS("[[\"01:02.3\",{}]]"), "links[0].vfs: VF settings, " },
+                { WITH_LINKS("[[\"01:02.3\"," VFS("{\"vf\":0},{\"vf\":1,\"mac\":\"x\"}") "]]"),
+                  "links[0].vfs: VF settings, entry 1, mac: is not a MAC address" },
+                { WITH_LINKS("[[\"01:02.3\",null],[\"02:02.3\",null],[\"0000:01:02.3\"," VFS("") "]]"),
+                  "links: the address 0000:01:02.3 is there twice" },
                 { BODY("") "x", "body: " },
                 { BODY("") BODY(""), "body: " },
                 { BODY(SESSION("a", "") ","), "body: " },
@@ -598,6 +737,8 @@ int main(void) {
                 cmocka_unit_test(what_cannot_be_written),
                 cmocka_unit_test(duplicates_are_not_written),
                 cmocka_unit_test(devices_that_are_none),
+                cmocka_unit_test(links_that_are_none),
+                cmocka_unit_test(many_vfs),
                 cmocka_unit_test(what_later_versions_may_add),
                 cmocka_unit_test(hostile_bodies),
                 cmocka_unit_test(hostile_headers),

@@ -27,5 +27,6 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int bus_explain(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int bus_list_bits(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int bus_verify(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int bus_restore(sd_bus_message *message, void *userdata, sd_bus_error *error);
 /* Appends the Verdict, or the Codes, of a plan for this device alone. */
 int bus_plan_verdict(const Bus *b, Address address, bool codes, sd_bus_message *reply);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Manager.ListBits and Manager.Verify: configuration space, bit by bit. */
+/* Manager.ListBits, Manager.Verify and Manager.Restore: devices before and after the jump. */
 #include "bus-device.h"
 
+#include "common/log.h"
 #include "daemon/verify.h"
 
 /* "0x04", "MSI-X+0x02" */
@@ -38,16 +39,13 @@ int bus_list_bits(sd_bus_message *message, void *userdata, sd_bus_error *error) 
 }
 
 static int append_row(sd_bus_message *reply, const VerifyRow *row) {
-        char address[ADDRESS_TEXT_SIZE], before[16] = "", after[16] = "";
+        char address[ADDRESS_TEXT_SIZE], reason[512];
 
         address_format(row->address, address);
-        if (!row->missing) {
-                (void)snprintf(before, sizeof(before), "0x%0*x", row->width * 2, row->before);
-                (void)snprintf(after, sizeof(after), "0x%0*x", row->width * 2, row->after);
-        }
-        return sd_bus_message_append(reply, "(ssssss)", address, row->name, before, after,
-                                     row->missing ? "missing" : snapshot_verdict_to_string(row->verdict),
-                                     row->reason ?: "");
+        (void)snprintf(reason, sizeof(reason), "%s%s%s", row->reason ?: "", row->error < 0 ? ": " : "",
+                       row->error < 0 ? strerror(-row->error) : "");
+        return sd_bus_message_append(reply, "(ssssss)", address, row->name, row->before, row->after,
+                                     verify_verdict_to_string(row->verdict), reason);
 }
 
 static void reply_verify(void *userdata, int r, const VerifyResult *result) {
@@ -56,7 +54,7 @@ static void reply_verify(void *userdata, int r, const VerifyResult *result) {
         if (r >= 0)
                 r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
-                r = sd_bus_message_append(reply, "t", result->equal);
+                r = sd_bus_message_append(reply, "t", result->equal + result->settings.equal);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(ssssss)");
         for (size_t i = 0; i < result->n_rows && r >= 0; i++)
@@ -71,22 +69,34 @@ static void reply_verify(void *userdata, int r, const VerifyResult *result) {
         sd_bus_message_unref(message);
 }
 
-int bus_verify(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        Bus *b = userdata;
+static int start(sd_bus_message *message, Bus *b, bool restore, sd_bus_error *error) {
         Refusal refusal;
 
-        int r = bus_read_options(message, NULL, 0, error);
+        int r = verify_allowed(b->manager, restore, &refusal);
         if (r < 0)
-                return r;
-        if (b->manager->arrived.n == 0) {
-                refuse(&refusal, REASON_NO_SUCH_DEVICE, "verify",
-                       "no device came through a live update to this kernel");
                 return bus_refuse(error, &refusal);
-        }
-        r = verify_compare(b->manager, reply_verify, sd_bus_message_ref(message));
+        r = (restore ? verify_restore : verify_compare)(b->manager, reply_verify, sd_bus_message_ref(message));
         if (r < 0) {
                 sd_bus_message_unref(message);
                 return r;
         }
         return 1;
+}
+
+int bus_verify(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        int r = bus_read_options(message, NULL, 0, error);
+
+        return r < 0 ? r : start(message, userdata, false, error);
+}
+
+int bus_restore(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        uint32_t uid;
+
+        int r = bus_read_options(message, NULL, 0, error);
+        if (r >= 0)
+                r = bus_sender_uid(message, &uid, error);
+        if (r < 0)
+                return r;
+        log_info("VF settings are to be put back, says uid %u.", uid);
+        return start(message, userdata, true, error);
 }

@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "daemon/vf-links.h"
 
 /* Reads a preserved memfd from its start, wherever its position was. */
 static int read_token(const Manager *m, int session, uint64_t token, size_t max, char **ret, size_t *ret_size) {
@@ -173,6 +174,7 @@ static void take_devices(Manager *m) {
         device_list_done(&m->arrived);
         m->arrived = (DeviceList){ .items = TAKE_PTR(from->devices), .n = from->n_devices };
         from->n_devices = 0;
+        vf_links_arrive(m, from);
         m->arrived_job = m->incoming.job ? m->incoming.job->number : 0;
 }
 

@@ -14,7 +14,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/names.h"
-#include "daemon/verify.h"
+#include "daemon/vf-links.h"
 
 void update_mark(Manager *m, Step step) {
         if (m->update.page)
@@ -173,6 +173,8 @@ void update_freeze(Manager *m) {
         m->update.sync_deadline = config_deadline(manager_now(m), m->config->sync_timeout_usec);
         int r = verify_snapshot(m);
         if (r >= 0)
+                r = vf_links_record(m);
+        if (r >= 0)
                 r = worker_submit(m->ports->image_lane, run_sync, synced, (void *)m->ports, m);
         if (r < 0) {
                 fail_errno(m, r, "freeze", "starting the work");
@@ -224,7 +226,7 @@ static int fill_manifest(const Manager *m, Manifest *manifest) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return vf_links_fill(m, manifest);
 }
 
 static void manifest_preserved(Call *c, int r) {
@@ -352,8 +354,8 @@ static void check_freezing(Manager *m) {
                 EMIT(m, waiting_changed);
         }
         /* Files that clients handed over before their READY belong in the manifest. */
-        if (!m->update.clients_ready || !m->update.synced || !m->update.snapped || m->update.manifest_sent ||
-            m->n_calls > m->update.n_works)
+        if (!m->update.clients_ready || !m->update.synced || !m->update.snapped || !m->update.links_read ||
+            m->update.manifest_sent || m->n_calls > m->update.n_works)
                 return;
         int r = send_manifest(m);
         if (r < 0)
@@ -380,5 +382,6 @@ void update_end(Manager *m) {
         fd_close(m->update.own_session);
         update_request_done(&m->update.request);
         device_list_done(&m->update.devices);
+        link_list_done(&m->update.links);
         m->update = (Update){ .generation = m->update.generation, .own_session = -1, .page_fd = -1 };
 }

@@ -425,6 +425,7 @@ Manager *manager_free(Manager *m) {
         update_end(m);
         devices_free(m->devices);
         device_list_done(&m->arrived);
+        link_list_done(&m->arrived_links);
         session_table_done(&m->sessions);
         barrier_done(&m->barrier);
         job_list_done(&m->jobs);

@@ -17,7 +17,7 @@
  * files), manager-update.c (prepare, freeze, jump, rollback), manager-kernel.c (load,
  * unload), manager-arrive.c (start-up), manager-receive.c (the other side: claims,
  * finish), planner.c (what can go along), verify.c (configuration space before and
- * after), recovery.c (the runtime directory).
+ * after), vf-links.c (VF settings before and after), recovery.c (the runtime directory).
  */
 #pragma once
 
@@ -72,6 +72,15 @@ typedef struct DeviceList {
 
 void device_list_done(DeviceList *l);
 
+/* The same of PFs with a network driver. */
+typedef struct LinkList {
+        ManifestLink *items;
+        size_t n;
+} LinkList;
+
+void link_list_done(LinkList *l);
+int link_list_copy(const LinkList *from, LinkList *ret);
+
 typedef struct NextKernel {
         bool loaded;
         char release[128];
@@ -95,6 +104,8 @@ typedef struct Update {
         UpdateRequest request;
         DeviceList devices; /* requested ones and what they depend on, from PREPARE on */
         bool snapped;       /* their configuration space is read */
+        LinkList links;     /* PFs with VF settings, from FREEZE on */
+        bool links_read;
 } Update;
 
 /* What came from the kernel before this one. */
@@ -130,7 +141,8 @@ struct Manager {
         bool luo_broken;  /* -EIO at the first open: for the whole boot */
         Update update;
         Incoming incoming;
-        DeviceList arrived; /* what the last live update says of its devices; stays when it is over */
+        DeviceList arrived;     /* what the last live update says of its devices; stays when it is over */
+        LinkList arrived_links; /* the same of VF settings */
         uint64_t arrived_job;
 
         unsigned n_calls;   /* session calls in the worker */

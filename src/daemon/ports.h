@@ -11,6 +11,7 @@
 #include "core/topology.h"
 #include "sys/host.h"
 #include "sys/kexec.h"
+#include "sys/links.h"
 #include "sys/luo.h"
 #include "sys/worker.h"
 
@@ -38,6 +39,14 @@ typedef struct PciOps {
         int (*read_config)(void *self, Address address, uint8_t *buf, size_t size);
 } PciOps;
 
+/* The VF settings of a PF's network interface. Called from the image worker. */
+typedef struct LinkOps {
+        /* -ENODEV: the PF has no network interface. */
+        int (*read)(void *self, Address pf, VfList *ret);
+        /* As links_apply_vf(). */
+        int (*apply)(void *self, Address pf, const VfSettings *want, uint32_t settings, VfOutcome *ret);
+} LinkOps;
+
 typedef struct Ports {
         Luo luo;
         Kexec kexec;
@@ -51,6 +60,8 @@ typedef struct Ports {
         void *store_self;
         const PciOps *pci;
         void *pci_self;
+        const LinkOps *links; /* NULL: none */
+        void *links_self;
         const Rules *rules; /* for devices; may be NULL */
         void (*sync)(void *self);
         void *sync_self;

@@ -79,6 +79,34 @@ static int port_read_config(_unused_ void *self, Address address, uint8_t *buf, 
 
 static const PciOps pci_ops = { .scan = port_scan, .scan_one = port_scan_one, .read_config = port_read_config };
 
+/* VF settings. The socket is opened with the first question. */
+
+static int find_link(RealPorts *r, Address pf, int *ret_ifindex) {
+        int k = links_pf_ifindex(SYSFS, pf, ret_ifindex);
+
+        if (k >= 0 && !r->links)
+                k = links_open(&r->links);
+        return k;
+}
+
+static int port_read_link(void *self, Address pf, VfList *ret) {
+        RealPorts *r = self;
+        int ifindex;
+
+        int k = find_link(r, pf, &ifindex);
+        return k < 0 ? k : links_read_vfs(r->links, ifindex, ret);
+}
+
+static int port_apply_link(void *self, Address pf, const VfSettings *want, uint32_t settings, VfOutcome *ret) {
+        RealPorts *r = self;
+        int ifindex;
+
+        int k = find_link(r, pf, &ifindex);
+        return k < 0 ? k : links_apply_vf(r->links, ifindex, want, settings, ret);
+}
+
+static const LinkOps link_ops = { .read = port_read_link, .apply = port_apply_link };
+
 /* The rest. */
 
 static void port_sync(_unused_ void *self) {
@@ -134,6 +162,8 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
                 .store = getenv("NOTIFY_SOCKET") ? &store_ops : NULL,
                 .pci = &pci_ops,
                 .pci_self = r,
+                .links = &link_ops,
+                .links_self = r,
                 .rules = &r->rules,
                 .sync = port_sync,
                 .random = port_random,
@@ -154,6 +184,7 @@ void real_ports_stop(RealPorts *r) {
 }
 
 void real_ports_done(RealPorts *r) {
+        links_close(r->links);
         modules_free(r->modules);
         host_facts_done(&r->host); /* the copy shares what it owns */
         rules_done(&r->rules);

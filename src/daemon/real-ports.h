@@ -15,6 +15,7 @@ typedef struct RealPorts {
         Clock clock;
         LuoDevice device;
         KexecReal kexec;
+        Links *links;          /* the image worker's; NULL until it is needed */
         ModulesIndex *modules; /* the image worker's; NULL until it is needed, or if there is none */
         Ports ports;
 } RealPorts;

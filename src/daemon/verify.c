@@ -3,7 +3,16 @@
 
 #include "common/log.h"
 #include "daemon/planner.h"
+#include "daemon/vf-links.h"
 #include "manager-internal.h"
+
+static const char *const verdict_table[_VERIFY_VERDICT_MAX] = {
+        [VERIFY_EXPECTED] = "expected",
+        [VERIFY_AGAINST] = "against",
+        [VERIFY_MISSING] = "missing",
+        [VERIFY_RESTORED] = "restored",
+};
+DEFINE_STRING_TABLE(verify_verdict, VerifyVerdict, verdict_table);
 
 void device_list_done(DeviceList *l) {
         for (size_t i = 0; i < l->n; i++)
@@ -55,10 +64,19 @@ typedef struct Reading {
         Manager *manager;
         uint64_t generation;
         DeviceList devices;
+        LinkList links;
+        bool restore;
         VerifyResult result;
         verify_reply_t reply;
         void *userdata;
 } Reading;
+
+static Reading *reading_free(Reading *w) {
+        device_list_done(&w->devices);
+        link_list_done(&w->links);
+        free(w);
+        return NULL;
+}
 
 static int read_snapshot(const Ports *p, ManifestDevice *d) {
         uint8_t space[SNAPSHOT_SIZE_MAX];
@@ -94,8 +112,7 @@ static void snapped(void *work, int r, _unused_ void *userdata) {
                         manager_fail(m, &why);
                 }
         }
-        device_list_done(&w->devices);
-        free(w);
+        reading_free(w);
         update_check(m);
 }
 
@@ -110,10 +127,8 @@ int verify_snapshot(Manager *m) {
         *w = (Reading){ .manager = m, .generation = m->update.generation, .devices = m->update.devices };
         m->update.devices = (DeviceList){};
         int r = worker_submit(m->ports->image_lane, run_snapshot, snapped, w, NULL);
-        if (r < 0) {
-                device_list_done(&w->devices);
-                free(w);
-        }
+        if (r < 0)
+                reading_free(w);
         return r;
 }
 
@@ -124,7 +139,7 @@ void verify_result_done(VerifyResult *r) {
         *r = (VerifyResult){};
 }
 
-static int add_row(VerifyResult *result, const VerifyRow *row) {
+int verify_add_row(VerifyResult *result, const VerifyRow *row) {
         if (result->n_rows == result->n_allocated) {
                 size_t n = MAX_OF(result->n_allocated * 2, (size_t)16);
                 VerifyRow *rows = reallocarray(result->rows, n, sizeof(*rows));
@@ -149,19 +164,18 @@ static int on_diff(void *userdata, const SnapshotDiff *diff) {
                 return 0;
         VerifyRow row = {
                 .address = target->address,
-                .before = diff->before,
-                .after = diff->after,
-                .width = diff->width,
-                .verdict = diff->verdict,
+                .verdict = diff->verdict == SNAPSHOT_EXPECTED ? VERIFY_EXPECTED : VERIFY_AGAINST,
                 .reason = diff->reason,
         };
         (void)snprintf(row.name, sizeof(row.name), "%s", diff->name);
-        return add_row(target->result, &row);
+        (void)snprintf(row.before, sizeof(row.before), "0x%0*x", diff->width * 2, diff->before);
+        (void)snprintf(row.after, sizeof(row.after), "0x%0*x", diff->width * 2, diff->after);
+        return verify_add_row(target->result, &row);
 }
 
 static int missing(VerifyResult *result, Address address, const char *reason) {
         result->missing++;
-        return add_row(result, &(VerifyRow){ .address = address, .missing = true, .reason = reason });
+        return verify_add_row(result, &(VerifyRow){ .address = address, .verdict = VERIFY_MISSING, .reason = reason });
 }
 
 static int compare_one(const Ports *p, const ManifestDevice *d, VerifyResult *result) {
@@ -192,16 +206,18 @@ static int run_compare(void *work) {
 
         for (size_t i = 0; i < w->devices.n && r >= 0; i++)
                 r = compare_one(w->manager->ports, &w->devices.items[i], &w->result);
-        return r;
+        return r < 0 ? r : vf_links_compare(w->manager->ports, &w->links, w->restore, &w->result);
 }
 
 static void compared(void *work, int r, _unused_ void *userdata) {
         Reading *w = work;
 
+        if (r >= 0 && w->restore)
+                log_info("%zu VF settings were put back, %zu are still not as they were.", w->result.settings.restored,
+                         w->result.settings.against);
         w->reply(w->userdata, r, &w->result);
         verify_result_done(&w->result);
-        device_list_done(&w->devices);
-        free(w);
+        reading_free(w);
 }
 
 static int copy_list(const DeviceList *from, DeviceList *ret) {
@@ -221,22 +237,61 @@ static int copy_list(const DeviceList *from, DeviceList *ret) {
         return 0;
 }
 
-int verify_compare(Manager *m, verify_reply_t reply, void *userdata) {
+int verify_allowed(const Manager *m, bool restore, Refusal *refusal) {
+        if (m->arrived.n == 0 && m->arrived_links.n == 0)
+                return refuse(refusal, REASON_NO_SUCH_DEVICE, "verify",
+                              "no device came through a live update to this kernel");
+        if (restore && m->phase != PHASE_NORMAL && m->phase != PHASE_UPDATED && m->phase != PHASE_FINISHING)
+                return refuse(refusal, REASON_WRONG_STATE, "restore", "the state is %s", phase_to_string(m->phase));
+        return 0;
+}
+
+static int start(Manager *m, bool restore, verify_reply_t reply, void *userdata) {
         Reading *w = calloc(1, sizeof(*w));
 
         if (!w)
                 return -ENOMEM;
-        *w = (Reading){ .manager = m, .reply = reply, .userdata = userdata };
+        *w = (Reading){ .manager = m, .restore = restore, .reply = reply, .userdata = userdata };
         int r = copy_list(&m->arrived, &w->devices);
+        if (r >= 0)
+                r = link_list_copy(&m->arrived_links, &w->links);
         if (r >= 0) {
                 w->result.n_devices = w->devices.n;
+                w->result.n_links = w->links.n;
                 r = worker_submit(m->ports->image_lane, run_compare, compared, w, NULL);
         }
-        if (r < 0) {
-                device_list_done(&w->devices);
-                free(w);
-        }
+        if (r < 0)
+                reading_free(w);
         return r;
+}
+
+int verify_compare(Manager *m, verify_reply_t reply, void *userdata) {
+        return start(m, false, reply, userdata);
+}
+
+int verify_restore(Manager *m, verify_reply_t reply, void *userdata) {
+        return start(m, true, reply, userdata);
+}
+
+static void log_result(const VerifyResult *r) {
+        if (r->n_devices > 0)
+                log_info("Configuration space of %zu devices: %lu registers are equal, %zu changed as expected, %zu "
+                         "against the table; %zu devices are missing.",
+                         r->n_devices, (unsigned long)r->equal, r->expected, r->against, r->missing);
+        if (r->n_links > 0)
+                log_info("VF settings of %zu network interfaces: %lu are equal, %zu are not; those of %zu interfaces "
+                         "are missing.",
+                         r->n_links, (unsigned long)r->settings.equal, r->settings.against, r->settings.missing);
+}
+
+static void notice_result(Manager *m, const VerifyResult *r) {
+        if (r->against > 0 || r->missing > 0 || r->settings.against > 0 || r->settings.missing > 0)
+                manager_notice(
+                        m,
+                        "After the live update not all is as it must be: registers %zu, devices missing %zu, VF "
+                        "settings %zu, network interfaces without them %zu. See 'liveupdatectl verify'%s.",
+                        r->against, r->missing, r->settings.against, r->settings.missing,
+                        r->settings.against > 0 ? "; its --restore puts VF settings back" : "");
 }
 
 static void arrived_compared(void *userdata, int r, const VerifyResult *result) {
@@ -248,9 +303,7 @@ static void arrived_compared(void *userdata, int r, const VerifyResult *result) 
                         log_errno(r, "Comparing the devices with what they were before the jump");
                 return;
         }
-        log_info("Configuration space of %zu devices: %lu registers are equal, %zu changed as expected, %zu against "
-                 "the table; %zu devices are missing.",
-                 result->n_devices, (unsigned long)result->equal, result->expected, result->against, result->missing);
+        log_result(result);
         if (j) {
                 j->registers_equal = result->equal;
                 j->registers_expected = (uint32_t)result->expected;
@@ -258,15 +311,11 @@ static void arrived_compared(void *userdata, int r, const VerifyResult *result) 
                 j->devices_missing = (uint32_t)result->missing;
                 EMIT(m, job_changed, j);
         }
-        if (result->against > 0 || result->missing > 0)
-                manager_notice(m,
-                               "After the live update %zu registers of its devices are not as they must be, and %zu "
-                               "devices are missing. See 'liveupdatectl verify'.",
-                               result->against, result->missing);
+        notice_result(m, result);
 }
 
 void verify_arrived(Manager *m) {
-        if (m->arrived.n == 0)
+        if (m->arrived.n == 0 && m->arrived_links.n == 0)
                 return;
         int r = verify_compare(m, arrived_compared, m);
         if (r < 0)

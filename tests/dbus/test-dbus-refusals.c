@@ -45,8 +45,8 @@ static void unknown_options(void **state) {
         static const struct {
                 const char *member, *types;
         } methods[] = {
-                { "UnloadKernel", "" }, { "Prepare", "" }, { "Freeze", "" }, { "Execute", "" },
-                { "Update", "" },       { "Cancel", "" },  { "Finish", "" },
+                { "UnloadKernel", "" }, { "Prepare", "" }, { "Freeze", "" }, { "Execute", "" }, { "Update", "" },
+                { "Cancel", "" },       { "Finish", "" },  { "Verify", "" }, { "Restore", "" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(methods); i++) {
@@ -167,6 +167,15 @@ static void steps_out_of_order(void **state) {
                 const char *why = expect_error(rig.bus, ERROR("WrongState"), MANAGER, members[i], "a{sv}", 0);
                 assert_non_null(strstr(why, "the state is normal"));
                 assert_non_null(strstr(why, "liveupdatectl status"));
+        }
+}
+
+static void nothing_to_compare(void **state) {
+        static const char *const members[] = { "Verify", "Restore" };
+
+        for (size_t i = 0; i < ELEMENTSOF(members); i++) {
+                const char *why = expect_error(rig.bus, ERROR("NoSuchDevice"), MANAGER, members[i], "a{sv}", 0);
+                assert_non_null(strstr(why, "no device came through"));
         }
 }
 
@@ -308,6 +317,7 @@ int main(void) {
                 cmocka_unit_test(objects_that_do_not_exist),
                 cmocka_unit_test(session_names),
                 cmocka_unit_test(steps_out_of_order),
+                cmocka_unit_test(nothing_to_compare),
                 cmocka_unit_test(nothing_to_prepare_for),
                 cmocka_unit_test(files_that_are_no_kernel),
                 cmocka_unit_test(bad_registrations),

@@ -165,6 +165,8 @@ static int try_boot(World *w) {
                 .store_self = w,
                 .pci = w->pci,
                 .pci_self = w->pci_self,
+                .links = w->links,
+                .links_self = w->links_self,
                 .sync = no_sync,
                 .random = fixed_random,
                 .run_fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC),

@@ -65,6 +65,8 @@ struct World {
         bool with_store;
         const PciOps *pci; /* NULL: no devices; set before world_boot() */
         void *pci_self;
+        const LinkOps *links; /* the same of network interfaces */
+        void *links_self;
 };
 
 World *world_new(void);

@@ -255,13 +255,13 @@ int bus_list_bits(Bus *bus, BitRows *ret, Failure *failure) {
         return 0;
 }
 
-int bus_verify(Bus *bus, Verification *ret, Failure *failure) {
+int bus_verify(Bus *bus, bool restore, Verification *ret, Failure *failure) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_verification_ Verification v = {};
 
         int r = sd_bus_call_method(bus->bus, LIVEUPDATE_BUS_NAME, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE,
-                                   "Verify", &error, &reply, "a{sv}", 0);
+                                   restore ? "Restore" : "Verify", &error, &reply, "a{sv}", 0);
         if (r < 0)
                 return bus_failure(bus, failure, r, &error);
         r = read_u64(reply, &v.equal);

@@ -27,7 +27,8 @@ int bus_get_device(Bus *bus, const char *address, DeviceInfo *ret, Failure *fail
 /* devices: none means all that are bound to a VFIO driver. Rows in the daemon's order. */
 int bus_plan(Bus *bus, const StringList *devices, PlanRows *ret, Failure *failure);
 int bus_list_bits(Bus *bus, BitRows *ret, Failure *failure);
-int bus_verify(Bus *bus, Verification *ret, Failure *failure);
+/* restore: puts VF settings back. */
+int bus_verify(Bus *bus, bool restore, Verification *ret, Failure *failure);
 int bus_explain(Bus *bus, const char *code, Explanation *ret, Failure *failure);
 /* /org/liveupdate1/job/NUMBER */
 enum { JOB_PATH_SIZE = 64 };

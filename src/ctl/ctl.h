@@ -21,6 +21,7 @@ typedef struct Options {
         const char *kernel, *initrd, *cmdline, *append;
         bool reuse_cmdline, unclaimed;
         bool tree, dot;
+        bool restore;
         StringList devices;    /* PCI addresses, as the kernel writes them */
         StringList exceptions; /* the same, and sessions */
 } Options;

@@ -110,12 +110,15 @@ int format_verification(const Verification *v, const Style *style, char **ret) {
                 return -ENOMEM;
         if (v->n > 0)
                 r = put_differences(f, v, style);
-        if (style->legend)
-                (void)fprintf(f,
-                              "%llu register%s equal, %zu changed as expected, %zu changed against the table, "
-                              "%zu missing.\n",
+        if (style->legend) {
+                /* Registers and VF settings alike. */
+                (void)fprintf(f, "%llu value%s equal, %zu changed as expected, %zu changed and must not, %zu missing",
                               (unsigned long long)v->equal, v->equal == 1 ? " is" : "s are", s.expected, s.against,
                               s.missing);
+                if (s.restored > 0)
+                        (void)fprintf(f, ", %zu put back", s.restored);
+                (void)fputs(".\n", f);
+        }
         return text_finish(&f, &text, r, ret);
 }
 

@@ -47,8 +47,8 @@ const char *word_color(const char *word) {
                 { "failed", ANSI_RED },       { "lost", ANSI_RED },
                 { "goes", ANSI_GREEN },       { "limited", ANSI_YELLOW },
                 { "cannot", ANSI_RED },       { VERDICT_EXCEPTED, ANSI_YELLOW },
-                { "expected", ANSI_GREEN },   { "against", ANSI_RED },
-                { "missing", ANSI_RED },
+                { "expected", ANSI_GREEN },   { "restored", ANSI_GREEN },
+                { "against", ANSI_RED },      { "missing", ANSI_RED },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(colors); i++)

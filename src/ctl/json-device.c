@@ -165,6 +165,7 @@ struct json_object *json_verification(const Verification *v) {
         put_u64(&o, "expected", s.expected);
         put_u64(&o, "against", s.against);
         put_u64(&o, "missing", s.missing);
+        put_u64(&o, "restored", s.restored);
         for (size_t i = 0; i < v->n; i++) {
                 const Difference *d = &v->items[i];
                 Object row = object_new();

@@ -38,7 +38,7 @@ const Verb verb_table[] = {
         { "kexec", "", "After freeze: jump into the next kernel", 0, 0, FOR_JOB, verb_kexec },
         { "cancel", "", "Stop the update, put everything back", 0, 0, FOR_JOB, verb_cancel },
         { "finish", "", "After the jump: end the update", 0, 0, FOR_FINISH | FOR_JOB, verb_finish },
-        { "verify", "", "After the jump: compare the devices' configuration space", 0, 0, 0, verb_verify },
+        { "verify", "", "After the jump: compare the devices with what they were", 0, 0, FOR_VERIFY, verb_verify },
         { "bits", "", "Show the table of configuration-space bits", 0, 0, 0, verb_bits },
         { "sessions", "", "List the sessions", 0, 0, 0, verb_sessions },
         { "jobs", "", "List the jobs", 0, 0, 0, verb_jobs },

@@ -24,6 +24,7 @@ enum {
         ARG_EXCEPT,
         ARG_TREE,
         ARG_DOT,
+        ARG_RESTORE,
 };
 
 typedef struct OptionSpec {
@@ -57,6 +58,7 @@ static const OptionSpec option_table[] = {
           FOR_PLAN },
         { "tree", ARG_TREE, NULL, "devices: each below its bridge, VFs below their PF", FOR_LIST },
         { "dot", ARG_DOT, NULL, "devices: a graph for Graphviz", FOR_LIST },
+        { "restore", ARG_RESTORE, NULL, "verify: put VF settings back that changed", FOR_VERIFY },
         { "address", ARG_ADDRESS, "ADDRESS", NULL },
 };
 
@@ -71,6 +73,7 @@ static const struct {
         { FOR_JOB, "--no-block" },
         { FOR_PLAN, "--device and --except" },
         { FOR_LIST, "--tree and --dot" },
+        { FOR_VERIFY, "--restore" },
 };
 
 static const struct {
@@ -160,6 +163,7 @@ static void set_flag(Options *o, int value) {
                 { ARG_UNCLAIMED, &o->unclaimed },
                 { ARG_TREE, &o->tree },
                 { ARG_DOT, &o->dot },
+                { ARG_RESTORE, &o->restore },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)

@@ -15,6 +15,7 @@ enum {
         FOR_JOB = 1 << 3,    /* --no-block */
         FOR_PLAN = 1 << 4,   /* --device --except */
         FOR_LIST = 1 << 5,   /* --tree --dot */
+        FOR_VERIFY = 1 << 6, /* --restore */
 };
 
 typedef struct Verb {

@@ -101,11 +101,13 @@ VerificationSummary verification_summary(const Verification *v) {
 
         for (size_t i = 0; i < v->n; i++) {
                 const char *verdict = v->items[i].verdict;
-                bool expected = streq(verdict, "expected"), missing = streq(verdict, "missing");
+                bool expected = streq(verdict, "expected"), missing = streq(verdict, "missing"),
+                     restored = streq(verdict, "restored");
 
                 s.expected += expected;
                 s.missing += missing;
-                s.against += !expected && !missing;
+                s.restored += restored;
+                s.against += !expected && !missing && !restored;
         }
         return s;
 }

@@ -28,7 +28,7 @@ PlanSummary plan_summary(const PlanRows *rows);
 const char *plan_verdict(const PlanSummary *summary);
 
 typedef struct VerificationSummary {
-        size_t expected, against, missing;
+        size_t expected, against, missing, restored;
 } VerificationSummary;
 
 /* A verdict of the daemon's that is not known here counts as "against". */

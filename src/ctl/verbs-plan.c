@@ -80,7 +80,7 @@ int verb_verify(Ctl *c, char **args, size_t n_args) {
         Failure failure;
         int r;
 
-        if ((r = ctl_connect(c, &failure)) < 0 || (r = bus_verify(c->bus, &v, &failure)) < 0)
+        if ((r = ctl_connect(c, &failure)) < 0 || (r = bus_verify(c->bus, c->options.restore, &v, &failure)) < 0)
                 return ctl_fail(c, &failure, NULL);
         VerificationSummary summary = verification_summary(&v);
         bool good = summary.against == 0 && summary.missing == 0;

@@ -209,11 +209,31 @@ int mock_verify(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) 
                                                   "fee00000", "fee01000", "perhaps", "Nobody knows.");
         if (streq(m->scenario, "fresh"))
                 return sd_bus_reply_method_return(msg, "ta(ssssss)", UINT64_C(0), 0);
-        return sd_bus_reply_method_return(msg, "ta(ssssss)", UINT64_C(211), 3, "0000:03:00.0", "msi-address",
-                                          "fee00000", "fee01000", "expected", "The new kernel writes its own.",
-                                          "0000:03:10.0", "bar0", "f7a00000", "f7b00000", "against",
-                                          "The guest has\033[2J it mapped.", "0000:03:10.2", "device", "10ed", "",
-                                          "missing", "The device is not there any more.");
+        return sd_bus_reply_method_return(
+                msg, "ta(ssssss)", UINT64_C(211), 4, "0000:03:00.0", "msi-address", "fee00000", "fee01000", "expected",
+                "The new kernel writes its own.", "0000:03:10.0", "bar0", "f7a00000", "f7b00000", "against",
+                "The guest has\033[2J it mapped.", "0000:03:10.2", "device", "10ed", "", "missing",
+                "The device is not there any more.", "0000:03:00.0", "vf 2 mac", "02:00:00:00:00:01",
+                "00:00:00:00:00:00", "against", "The VF's user relies on what it was given");
+}
+
+int mock_restore(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {
+        int r = sd_bus_message_read(msg, "a{sv}", 0);
+        if (r < 0)
+                return r;
+        (void)puts("Restore");
+        (void)fflush(stdout);
+        if (streq(m->scenario, "refuse"))
+                return sd_bus_error_set(error, LIVEUPDATE_ERROR_PREFIX "WrongState",
+                                        "restore: the state is prepared. See 'liveupdatectl status'.");
+        if (streq(m->scenario, "good"))
+                return sd_bus_reply_method_return(msg, "ta(ssssss)", UINT64_C(9), 1, "0000:03:00.0", "vf 2 mac",
+                                                  "02:00:00:00:00:01", "00:00:00:00:00:00", "restored",
+                                                  "It was put back");
+        return sd_bus_reply_method_return(msg, "ta(ssssss)", UINT64_C(7), 2, "0000:03:00.0", "vf 2 mac",
+                                          "02:00:00:00:00:01", "00:00:00:00:00:00", "restored", "It was put back",
+                                          "0000:03:00.0", "vf 2 trust", "on", "off", "against",
+                                          "The network driver cannot put it back: Operation not supported");
 }
 
 int mock_explain(sd_bus_message *msg, sd_bus_error *error) {

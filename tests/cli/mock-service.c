@@ -275,6 +275,10 @@ static int method_verify(sd_bus_message *msg, void *userdata, sd_bus_error *erro
         return mock_verify(msg, &((Mock *)userdata)->devices, error);
 }
 
+static int method_restore(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_restore(msg, &((Mock *)userdata)->devices, error);
+}
+
 static int method_explain(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
         return mock_explain(msg, error);
 }
@@ -438,6 +442,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("ListDevices", NULL, "a(osssssssi)", method_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListBits", NULL, "a(sssss)", method_list_bits, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Verify", "a{sv}", "ta(ssssss)", method_verify, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Restore", "a{sv}", "ta(ssssss)", method_restore, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Explain", "s", "ss", method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Register", "ssa{sv}", "oh", method_absent, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Prepare", "a{sv}", "o", method_job, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -17,6 +17,7 @@ int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error);
 int mock_list_devices(sd_bus_message *msg, const MockDevices *m);
 int mock_list_bits(sd_bus_message *msg);
 int mock_verify(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error);
+int mock_restore(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error);
 int mock_explain(sd_bus_message *msg, sd_bus_error *error);
 /* Serves the Device objects. */
 int mock_add_devices(const MockDevices *m);

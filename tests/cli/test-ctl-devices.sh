@@ -119,7 +119,10 @@ point 'explain: a code that is not known: message' err_has 'There is no such rea
 both 0 bits bits
 both 1 verify verify
 ctl verify --no-legend
-point 'verify --no-legend: the differences alone' test "$(wc -l <"$tmp/out")" = 3
+point 'verify --no-legend: the differences alone' test "$(wc -l <"$tmp/out")" = 4
+both 1 restore verify --restore
+point 'verify --restore: request' request Restore
+request Restore
 
 # --- prepare and update ----------------------------------------------------------------------
 ctl prepare --device 03:10.0 --device 04:00.0 --except 04:00.0
@@ -140,6 +143,7 @@ wrong "is neither a PCI address" explain ''
 wrong "'freeze' does not take --device and --except." freeze --device 00:00.0
 wrong "'devices' does not take --device and --except." devices --device 00:00.0
 wrong "'plan' does not take --tree and --dot." plan --tree
+wrong "'plan' does not take --restore." plan --restore
 wrong '--tree, --dot and --json exclude one another' devices --tree --dot
 wrong '--tree, --dot and --json exclude one another' devices --dot --json
 wrong 'the first two show all devices' devices --tree 00:00.0
@@ -169,9 +173,14 @@ ctl plan --json
 point 'plan with limits: verdict' json /verdict limited
 ctl verify
 point 'verify, all as expected: status' exits 0
-point 'verify, all as expected: text' out_has '1 register is equal, 1 changed as expected, 0 changed against'
+point 'verify, all as expected: text' out_has '1 value is equal, 1 changed as expected, 0 changed and must not, 0 missing.'
 ctl verify -q
 point 'verify -q: silent' eval 'exits 0 && out_is ""'
+ctl verify --restore
+point 'verify --restore, all put back: status' exits 0
+point 'verify --restore, all put back: text' out_has '0 changed and must not, 0 missing, 1 put back.'
+ctl verify --restore -q
+point 'verify --restore -q: silent' eval 'exits 0 && out_is ""'
 
 start_mock wrong
 ctl plan
@@ -200,7 +209,7 @@ ctl bits
 point 'no bits' out_is 'No rows.
 '
 ctl verify
-point 'nothing compared' eval 'exits 0 && out_has "0 registers are equal"'
+point 'nothing compared' eval 'exits 0 && out_has "0 values are equal"'
 ctl explain 00:00.0
 point 'explain: a device that is not listed' out_is '0000:00:00.0, not listed: goes
 
@@ -214,6 +223,8 @@ ctl explain 09:00.0 --json
 point 'explain refused: code' json /error/code no-such-device
 ctl verify --json
 point 'verify refused: code' eval 'exits 1 && json /error/code manifest-missing'
+ctl verify --restore
+point 'verify --restore refused' eval 'exits 1 && err_has "the state is prepared"'
 
 # --- what must do no harm ------------------------------------------------------------------------
 start_mock hostile

@@ -8,6 +8,8 @@
  *                      device that nothing else happens to
  *   ifindex ADDRESS    the interface of this function
  *   vfs IFINDEX        "DESCRIBED of TOTAL"
+ *   give IFINDEX       sets all that can be set of VF 1
+ *   show IFINDEX       all settings of all VFs, a line each
  *   settings IFINDEX   TAP: the settings of its VFs, of which there are at least 3
  *
  * The kernel sends a uevent from within the call that causes it, so nothing here waits.
@@ -178,12 +180,12 @@ static size_t differences(const VfList *before, const VfList *after, uint32_t *r
         return n;
 }
 
-static void print_vf(const VfSettings *v) {
+static void print_vf(const char *prefix, const VfSettings *v) {
         char text[VF_SETTING_TEXT_SIZE];
 
         for (VfSetting s = 0; s < _VF_SETTING_MAX; s++) {
                 vf_setting_format(v, s, text);
-                printf("# vf %u %s: %s\n", v->vf, vf_setting_to_string(s), text);
+                printf("%svf %u %s: %s\n", prefix, v->vf, vf_setting_to_string(s), text);
         }
 }
 
@@ -289,13 +291,13 @@ static int settings(int ifindex) {
         must_r(links_open(&l), "links_open");
         read_vfs(l, ifindex, &fresh);
         must(fresh.n >= 3 && fresh.items[1].vf == 1, "three VFs");
-        print_vf(&fresh.items[1]);
+        print_vf("# ", &fresh.items[1]);
         point(fresh.n == fresh.total && fresh.items[1].known == VF_SETTINGS_ALL, "all is known of all VFs");
 
         int r = links_apply_vf(l, ifindex, &first, VF_SETTINGS_ALL, &o);
         point(r == 0 && no_errors(&o, 0), "all settings are taken");
         read_vfs(l, ifindex, &before);
-        print_vf(&before.items[1]);
+        print_vf("# ", &before.items[1]);
         point(vf_settings_changed(&first, &before.items[1]) == 0 && before.items[1].known == VF_SETTINGS_ALL,
               "they are read back as they were set");
         point(differences(&fresh, &before, &changed) == _VF_SETTING_MAX && changed == VF_SETTINGS_ALL,
@@ -307,6 +309,26 @@ static int settings(int ifindex) {
         r = links_apply_vf(l, ifindex, &first, VF_SETTINGS_ALL, &o);
         read_vfs(l, ifindex, &now);
         point(r == 0 && differences(&before, &now, &changed) == 0, "in the end all is as it was");
+        return 0;
+}
+
+static int give(int ifindex) {
+        _cleanup_(links_closep) Links *l = NULL;
+        VfOutcome o;
+
+        must_r(links_open(&l), "links_open");
+        must_r(links_apply_vf(l, ifindex, &first, VF_SETTINGS_ALL, &o), "links_apply_vf");
+        return no_errors(&o, 0) ? 0 : 1;
+}
+
+static int show(int ifindex) {
+        _cleanup_(links_closep) Links *l = NULL;
+        _cleanup_(vf_list_done) VfList list = {};
+
+        must_r(links_open(&l), "links_open");
+        read_vfs(l, ifindex, &list);
+        for (size_t i = 0; i < list.n; i++)
+                print_vf("", &list.items[i]);
         return 0;
 }
 
@@ -342,10 +364,14 @@ int main(int argc, char **argv) {
         if (argc == 3 && parse_u32(argv[2], &index) >= 0 && index <= INT32_MAX) {
                 if (streq(argv[1], "vfs"))
                         return vfs((int)index);
+                if (streq(argv[1], "give"))
+                        return give((int)index);
+                if (streq(argv[1], "show"))
+                        return show((int)index);
                 if (streq(argv[1], "settings"))
                         return settings((int)index);
         }
         fprintf(stderr, "usage: luvm-netlink watch COMMAND... | port FILE | ifindex ADDRESS | vfs IFINDEX | "
-                        "settings IFINDEX\n");
+                        "give IFINDEX | show IFINDEX | settings IFINDEX\n");
         return 2;
 }

@@ -216,6 +216,22 @@ static int decode_file(Decoder *d, json_object *o, Manifest *m) {
         return r < 0 ? bad(d, "", "there are more than %u files", MANIFEST_FILES_MAX) : 0;
 }
 
+/* Older versions write none. */
+static int decode_grants(const Decoder *d, json_object *session, Manifest *m) {
+        json_object *grants;
+        uint64_t uid = 0;
+
+        if (!json_object_object_get_ex(session, "grants", NULL))
+                return 0;
+        int r = get(d, session, "grants", json_type_array, &grants);
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(grants); i++) {
+                r = to_u64(d, "grants", json_object_array_get_idx(grants, i), UINT32_MAX, &uid);
+                if (r >= 0 && manifest_add_grant(m, (uint32_t)uid) < 0)
+                        r = bad(d, "grants", "there are more than %d", SESSION_GRANTS_MAX);
+        }
+        return r;
+}
+
 static int decode_session(Decoder *d, json_object *o, size_t index, Manifest *m) {
         json_object *direct, *files;
         const char *name, *client;
@@ -234,6 +250,9 @@ static int decode_session(Decoder *d, json_object *o, size_t index, Manifest *m)
         r = manifest_add_session(m, name, uid, client, json_object_get_boolean(direct));
         if (r < 0)
                 return r == -ENOMEM ? no_memory(d) : bad(d, "", "there are more than %u", MANIFEST_SESSIONS_MAX);
+        r = decode_grants(d, o, m);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < json_object_array_length(files); i++) {
                 (void)snprintf(d->where, sizeof(d->where), "sessions[%zu].files[%zu].", index, i);
                 r = decode_file(d, json_object_array_get_idx(files, i), m);

@@ -130,6 +130,17 @@ static bool address_valid(Address a) {
         return a.slot < 32 && a.function < 8;
 }
 
+int manifest_add_grant(Manifest *m, uint32_t uid) {
+        ManifestSession *s = m->n_sessions > 0 ? &m->sessions[m->n_sessions - 1] : NULL;
+
+        if (!s)
+                return -EINVAL;
+        if (s->n_grants >= SESSION_GRANTS_MAX)
+                return -E2BIG;
+        s->grants[s->n_grants++] = uid;
+        return 0;
+}
+
 static bool device_valid(const ManifestDevice *d) {
         uint8_t bytes[SNAPSHOT_SIZE_MAX];
         size_t n;
@@ -320,6 +331,18 @@ static int encode_file(json_object *files, const ManifestFile *f) {
         return put_string(o, NULL, f->kind);
 }
 
+static int encode_grants(json_object *session, const ManifestSession *s) {
+        json_object *grants;
+
+        if (s->n_grants == 0)
+                return 0;
+        grants = json_object_new_array();
+        int r = put(session, "grants", grants);
+        for (size_t i = 0; r >= 0 && i < s->n_grants; i++)
+                r = put_u64(grants, NULL, s->grants[i]);
+        return r;
+}
+
 static int encode_session(json_object *sessions, const ManifestSession *s) {
         json_object *o = json_object_new_object(), *files;
         uint64_t token;
@@ -331,7 +354,7 @@ static int encode_session(json_object *sessions, const ManifestSession *s) {
                 return -EINVAL;
         if ((r = manifest_find_duplicate_token(s, &token)) < 0 || (r = put_string(o, "name", s->name)) < 0 ||
             (r = put_u64(o, "uid", s->uid)) < 0 || (r = put_string(o, "client", s->client)) < 0 ||
-            (r = put(o, "direct", json_object_new_boolean(s->direct))) < 0)
+            (r = put(o, "direct", json_object_new_boolean(s->direct))) < 0 || (r = encode_grants(o, s)) < 0)
                 return r;
         files = json_object_new_array();
         r = put(o, "files", files);

@@ -13,12 +13,12 @@
  *     "old": { "release": S, "version": S, "boot_id": S, "update_number": N },
  *     "daemon": S,
  *     "sessions": [ { "name": S, "uid": N, "client": S, "direct": BOOL,
- *                     "files": [ [TOKEN, KIND]… ] }… ],
+ *                     "grants": [UID…], "files": [ [TOKEN, KIND]… ] }… ],
  *     "devices": [ [ADDRESS, REQUESTED, VENDOR, DEVICE, CLASS, SERIAL, DMA, PRESERVE,
  *                   SNAPSHOT]… ],
  *     "links": [ [ADDRESS, VFS]… ] }
  *
- * "devices" and "links" are left out where there are none. REQUESTED is a boolean, false for depended
+ * "devices", "links" and "grants" are left out where there are none. REQUESTED is a boolean, false for depended
  * devices; DMA is "keep" or "stop", PRESERVE "conservative" or "minimal" (rules.h);
  * SNAPSHOT is configuration space as snapshot_encode() writes it, or "". A link is the
  * network interface of a PF, with its VF settings as vf_list_encode() writes them, or null
@@ -33,6 +33,7 @@
 #pragma once
 
 #include "rules.h"
+#include "session.h"
 #include "vf-settings.h"
 
 #define MANIFEST_SIZE_MAX (64u * 1024 * 1024)
@@ -54,6 +55,8 @@ typedef struct ManifestSession {
         uint32_t uid; /* who opened it, and who may claim it */
         char *client; /* participant name, or "" */
         bool direct;  /* the client holds the session itself: files may exist that are not listed */
+        uint32_t grants[SESSION_GRANTS_MAX]; /* who may claim it as well */
+        size_t n_grants;
         ManifestFile *files;
         size_t n_files, n_allocated;
 } ManifestSession;
@@ -110,6 +113,9 @@ static inline void manifest_freep(Manifest **m) {
  * manifest_encode(), in n log n. */
 int manifest_add_session(Manifest *m, const char *name, uint32_t uid, const char *client, bool direct);
 int manifest_add_file(Manifest *m, uint64_t token, const char *kind);
+/* The last added session may be claimed by this uid, too. -EINVAL without a session; -E2BIG
+ * over SESSION_GRANTS_MAX. */
+int manifest_add_grant(Manifest *m, uint32_t uid);
 
 /* Adds a copy of the device. -EINVAL for an address, a class or a snapshot that is none;
  * -E2BIG over the bound; -ENOMEM. Addresses that are there twice are found later, too. */

@@ -8,7 +8,10 @@
 
 #include "reason.h"
 
-enum { SESSION_NAME_MAX = 63 }; /* LIVEUPDATE_SESSION_NAME_LENGTH - 1 */
+enum {
+        SESSION_NAME_MAX = 63, /* LIVEUPDATE_SESSION_NAME_LENGTH - 1 */
+        SESSION_GRANTS_MAX = 16,
+};
 
 /* Letters, digits and . _ - : @ +, not starting with a dot; neither "systemd"
  * (reserved by systemd, which keeps its descriptor store there) nor our own. */

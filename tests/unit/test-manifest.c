@@ -53,6 +53,17 @@ static Manifest *golden(void) {
         return m;
 }
 
+/* What the golden file with grants holds. */
+static Manifest *golden_grants(void) {
+        Manifest *m = golden();
+
+        m->sessions[0].grants[0] = 0;
+        m->sessions[0].grants[1] = 64056;
+        m->sessions[0].grants[2] = UINT32_MAX;
+        m->sessions[0].n_grants = 3;
+        return m;
+}
+
 static void add_device(Manifest *m, ManifestDevice device) {
         assert_int_equal(manifest_add_device(m, &device), 0);
 }
@@ -173,6 +184,9 @@ static void assert_same(const Manifest *a, const Manifest *b) {
                 assert_int_equal(s->uid, t->uid);
                 assert_string_equal(s->client, t->client);
                 assert_int_equal(s->direct, t->direct);
+                assert_int_equal(s->n_grants, t->n_grants);
+                for (size_t j = 0; j < s->n_grants; j++)
+                        assert_int_equal(s->grants[j], t->grants[j]);
                 assert_int_equal(s->n_files, t->n_files);
                 for (size_t j = 0; j < s->n_files; j++) {
                         assert_int_equal(s->files[j].token, t->files[j].token);
@@ -247,6 +261,7 @@ static const struct {
         { FIXTURES "v1.bin", FIXTURES "v1.json", golden },
         { FIXTURES "v1-devices.bin", FIXTURES "v1-devices.json", golden_devices },
         { FIXTURES "v1-links.bin", FIXTURES "v1-links.json", golden_links },
+        { FIXTURES "v1-grants.bin", FIXTURES "v1-grants.json", golden_grants },
 };
 
 static void the_golden_files_are_read(void **state) {
@@ -386,6 +401,43 @@ static void what_cannot_be_written(void **state) {
         m->old_release[7] = 'l';
         assert_int_equal(manifest_encode(m, &data, &size), 0);
         free(data);
+}
+
+#define BODY_BEFORE_GRANTS                                                                                \
+        "{\"requires\":[],\"job\":{\"number\":1,\"kind\":\"update\",\"next\":2,\"uid\":0,\"started\":1}," \
+        "\"update_id\":\"00000000000000000000000000000000\",\"old\":{\"release\":\"\",\"version\":\"\","  \
+        "\"boot_id\":\"\",\"update_number\":0},\"daemon\":\"\",\"sessions\":[{\"name\":\"vm\",\"uid\":1," \
+        "\"client\":\"\",\"direct\":false,\"grants\":"
+#define BODY_AFTER_GRANTS ",\"files\":[]}]}"
+
+static void grants(void **state) {
+        static const char *const bad[] = {
+                "7",       "null",  "{}",
+                "[\"7\"]", "[-1]",  "[4294967296]",
+                "[1.5]",   "[[7]]", "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]",
+        };
+        _cleanup_manifest_ Manifest *m = manifest_new(), *back = NULL;
+        Manifest *none = NULL;
+        Refusal why;
+
+        assert_int_equal(manifest_add_grant(m, 7), -EINVAL);
+        assert_int_equal(manifest_add_session(m, "vm", 0, "", false), 0);
+        for (uint32_t i = 0; i < SESSION_GRANTS_MAX; i++)
+                assert_int_equal(manifest_add_grant(m, i), 0);
+        assert_int_equal(manifest_add_grant(m, 99), -E2BIG);
+
+        assert_int_equal(decode_body(BODY_BEFORE_GRANTS "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]" BODY_AFTER_GRANTS,
+                                     &back, &why),
+                         0);
+        assert_int_equal(back->sessions[0].n_grants, 16);
+        assert_int_equal(back->sessions[0].grants[15], 15);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                char body[1024];
+                snprintf(body, sizeof(body), "%s%s%s", BODY_BEFORE_GRANTS, bad[i], BODY_AFTER_GRANTS);
+                assert_int_equal(decode_body(body, &none, &why), reason_errno(REASON_MANIFEST_INVALID));
+                assert_non_null(strstr(why.detail, "sessions[0].grants"));
+                assert_null(none);
+        }
 }
 
 static void duplicates_are_not_written(void **state) {
@@ -735,6 +787,7 @@ int main(void) {
                 cmocka_unit_test(every_prefix_of_the_body_is_refused),
                 cmocka_unit_test(an_empty_manifest),
                 cmocka_unit_test(what_cannot_be_written),
+                cmocka_unit_test(grants),
                 cmocka_unit_test(duplicates_are_not_written),
                 cmocka_unit_test(devices_that_are_none),
                 cmocka_unit_test(links_that_are_none),

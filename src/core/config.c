@@ -23,6 +23,11 @@ static const ConfigKey keys[] = {
         { "Limits", "FilesPerSession", CONFIG_NUMBER, offsetof(Config, limit_files), "65536", 1, 524288 },
         { "Limits", "Participants", CONFIG_NUMBER, offsetof(Config, limit_participants), "1024", 1, 65536 },
         { "Limits", "Jobs", CONFIG_NUMBER, offsetof(Config, limit_jobs), "64", 1, 65536 },
+        { "Limits", "SessionsPerUser", CONFIG_NUMBER, offsetof(Config, limit_user_sessions), "1024", 1, 65536 },
+        { "Limits", "FilesPerUser", CONFIG_NUMBER, offsetof(Config, limit_user_files), "65536", 1, 1048576 },
+        { "Limits", "ParticipantsPerUser", CONFIG_NUMBER, offsetof(Config, limit_user_participants), "512", 1, 65536 },
+        { "Limits", "RequestsPerUser", CONFIG_NUMBER, offsetof(Config, limit_user_requests), "1024", 1, 16384 },
+        { "Bus", "AuthorizationTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, authorization_timeout_usec), "2min" },
 };
 
 const ConfigKey *config_keys(size_t *ret_n) {

@@ -37,6 +37,13 @@ typedef struct Config {
         uint64_t limit_files;
         uint64_t limit_participants;
         uint64_t limit_jobs;
+        uint64_t limit_user_sessions;
+        uint64_t limit_user_files;
+        uint64_t limit_user_participants;
+        uint64_t limit_user_requests;
+
+        /* [Bus], microseconds; CONFIG_FOREVER: no limit */
+        uint64_t authorization_timeout_usec;
 } Config;
 
 typedef enum ConfigType {

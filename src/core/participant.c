@@ -110,7 +110,8 @@ int barrier_register(Barrier *b, const char *name, unsigned want, OnDeath on_dea
         if ((size_t)on_death >= _ON_DEATH_MAX)
                 return refuse(refusal, REASON_INVALID_ARGUMENT, name, "unknown mode %u", (unsigned)on_death);
         if (b->n >= max)
-                return refuse(refusal, REASON_LIMIT, name, "%zu participants are registered", b->n);
+                return refuse(refusal, REASON_LIMIT, name, "%zu are registered, and Participants=%zu allows no more",
+                              b->n, max);
 
         p = calloc(1, sizeof(*p));
         if (!p || barrier_reserve(b) < 0)

@@ -128,14 +128,18 @@ static void note_from_before(Manager *m, const char *what, const char *name) {
 }
 
 static void add_incoming(Manager *m, const ManifestSession *from) {
-        Session *s;
+        Session *s = NULL;
 
         int r = session_table_add(&m->sessions, from->name, from->uid, SESSION_WAITING, &s);
         for (size_t i = 0; i < from->n_files && r >= 0; i++)
                 r = session_add_file(s, from->files[i].token, session_file_kind(from->files[i].kind), FILE_WAITING);
         if (r < 0)
                 log_errno(r, "Session %s of the manifest", from->name);
+        if (!s)
+                return;
         s->direct = from->direct;
+        memcpy(s->grants, from->grants, sizeof(s->grants));
+        s->n_grants = from->n_grants;
 }
 
 /* The job that crossed, as this kernel goes on with it. */

@@ -36,7 +36,7 @@ void manager_drop_session(Manager *m, Session *s);
 void manager_close_fd(Manager *m, int fd);
 /* Maps a port errno to a reason. detail may be "". */
 int luo_refuse(Refusal *refusal, int r, const char *subject, const char *detail);
-/* Owner or root. */
+/* The owner, whom it lets in, or root. */
 int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal);
 
 /* A call in the LUO worker. run() fills result fields; done() gets it back in the loop

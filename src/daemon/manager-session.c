@@ -11,7 +11,7 @@
 #include "sys/fd-kind.h"
 
 int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal) {
-        if (uid == 0 || uid == s->uid)
+        if (session_may(s, uid))
                 return 0;
         return refuse(refusal, REASON_NOT_OWNER, s->name, "it belongs to uid %u", s->uid);
 }
@@ -105,7 +105,11 @@ int manager_open_session(Manager *m, const char *name, uint32_t uid, const char 
         if (!phase_accepts_sessions(m->phase))
                 return refuse(refusal, REASON_WRONG_STATE, name, "the state is %s", phase_to_string(m->phase));
         if (m->sessions.n >= m->config->limit_sessions)
-                return refuse(refusal, REASON_LIMIT, name, "there are %zu sessions", m->sessions.n);
+                return refuse(refusal, REASON_LIMIT, name, "there are %zu sessions, and Sessions=%llu allows no more",
+                              m->sessions.n, (unsigned long long)m->config->limit_sessions);
+        r = quota_check(&m->sessions.users, uid, QUOTA_SESSIONS, m->config->limit_user_sessions, name, refusal);
+        if (r < 0)
+                return r;
         r = luo_available(&m->ports->luo);
         if (r < 0)
                 return luo_refuse(refusal, r, name, "");
@@ -135,6 +139,7 @@ static void preserved(Call *c, int r) {
 
         if (r < 0) {
                 char subject[96];
+                session_uncount_file(&c->manager->sessions, s);
                 snprintf(subject, sizeof(subject), "%s token %lu", s->name, (unsigned long)c->token);
                 if (r == -EEXIST)
                         refuse(&why, REASON_TOKEN_IN_USE, subject, "");
@@ -154,6 +159,17 @@ static void preserved(Call *c, int r) {
         call_reply(c, -1, NULL);
 }
 
+/* Room for one more, those under way included: of the session, and of its owner. */
+static int check_files(const Manager *m, const Session *s, Refusal *refusal) {
+        uint64_t n = MAX_OF((uint64_t)s->n_files, s->n_counted);
+
+        if (n >= m->config->limit_files)
+                return refuse(refusal, REASON_LIMIT, s->name,
+                              "it has %llu files, and FilesPerSession=%llu allows no more", (unsigned long long)n,
+                              (unsigned long long)m->config->limit_files);
+        return quota_check(&m->sessions.users, s->uid, QUOTA_FILES, m->config->limit_user_files, s->name, refusal);
+}
+
 int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t token, session_reply_t reply,
                         void *userdata, Refusal *refusal) {
         int r = session_check_owner(s, uid, refusal);
@@ -165,8 +181,9 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
                               session_state_to_string(s->state));
         if (!phase_accepts_preserve(m->phase) || m->update.manifest_sent)
                 return refuse(refusal, REASON_WRONG_STATE, s->name, "the state is %s", phase_to_string(m->phase));
-        if (s->n_files >= m->config->limit_files)
-                return refuse(refusal, REASON_LIMIT, s->name, "there are %zu files", s->n_files);
+        r = check_files(m, s, refusal);
+        if (r < 0)
+                return r;
         if (fd_comes_back_readonly(file))
                 return refuse(refusal, REASON_MEMFD_NOEXEC_SEAL, s->name, "token %lu", (unsigned long)token);
         if (fd_on_hugepages(file))
@@ -174,6 +191,11 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
         int copy = fcntl(file, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
                 return refuse_errno(refusal, -errno, s->name, "taking the descriptor");
+        r = session_count_file(&m->sessions, s);
+        if (r < 0) {
+                fd_close(copy);
+                return refuse_errno(refusal, r, s->name, "PRESERVE_FD");
+        }
         Call call = {
                 .session = s,
                 .done = preserved,
@@ -184,8 +206,10 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
                 .token = token,
         };
         r = manager_call(m, call_preserve, &call);
-        if (r < 0)
+        if (r < 0) {
+                session_uncount_file(&m->sessions, s);
                 return refuse_errno(refusal, r, s->name, "PRESERVE_FD");
+        }
         return 0;
 }
 

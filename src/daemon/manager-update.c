@@ -187,6 +187,8 @@ void update_freeze(Manager *m) {
 static int fill_session(Manifest *manifest, const Session *s) {
         int r = manifest_add_session(manifest, s->name, s->uid, "", s->direct);
 
+        for (size_t i = 0; i < s->n_grants && r >= 0; i++)
+                r = manifest_add_grant(manifest, s->grants[i]);
         for (size_t i = 0; i < s->n_files && r >= 0; i++)
                 r = manifest_add_file(manifest, s->files[i]->token, s->files[i]->kind);
         return r;

@@ -89,8 +89,10 @@ int session_table_add(SessionTable *t, const char *name, uint32_t uid, SessionSt
                 t->room = room;
         }
         Session *s = calloc(1, sizeof(*s));
-        if (!s)
+        if (!s || quota_add(&t->users, uid, QUOTA_SESSIONS) < 0) {
+                free(s);
                 return -ENOMEM;
+        }
         *s = (Session){ .n_ref = 1, .uid = uid, .state = state, .fd = -1 };
         snprintf(s->name, sizeof(s->name), "%s", name);
         memmove(&t->items[i + 1], &t->items[i], (t->n - i) * sizeof(*t->items));
@@ -109,6 +111,9 @@ void session_table_remove(SessionTable *t, Session *s) {
         memmove(&t->items[i], &t->items[i + 1], (t->n - i - 1) * sizeof(*t->items));
         t->n--;
         s->dropped = true;
+        quota_release(&t->users, s->uid, QUOTA_SESSIONS, 1);
+        quota_release(&t->users, s->uid, QUOTA_FILES, s->n_counted);
+        s->n_counted = 0;
         session_unref(s);
 }
 
@@ -118,7 +123,32 @@ void session_table_done(SessionTable *t) {
                 session_unref(t->items[i]);
         }
         free(t->items);
+        quotas_done(&t->users);
         *t = (SessionTable){};
+}
+
+bool session_may(const Session *s, uint32_t uid) {
+        if (uid == 0 || uid == s->uid)
+                return true;
+        for (size_t i = 0; i < s->n_grants; i++)
+                if (uid == s->grants[i])
+                        return true;
+        return false;
+}
+
+int session_count_file(SessionTable *t, Session *s) {
+        int r = quota_add(&t->users, s->uid, QUOTA_FILES);
+
+        if (r >= 0)
+                s->n_counted++;
+        return r;
+}
+
+void session_uncount_file(SessionTable *t, Session *s) {
+        if (s->n_counted == 0) /* the session went, and all that counted with it */
+                return;
+        s->n_counted--;
+        quota_release(&t->users, s->uid, QUOTA_FILES, 1);
 }
 
 static int compare_tokens(const void *a, const void *b) {

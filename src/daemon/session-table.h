@@ -11,6 +11,7 @@
 
 #include "common/table.h"
 
+#include "core/quota.h"
 #include "core/session.h"
 
 typedef enum SessionState {
@@ -39,8 +40,11 @@ typedef struct SessionFile {
 typedef struct Session {
         unsigned n_ref;
         char name[SESSION_NAME_MAX + 1];
-        uint32_t uid;
-        char owner[256]; /* unique bus name; "" when it is gone */
+        uint32_t uid;                        /* who opened it: its owner, for ever */
+        uint32_t grants[SESSION_GRANTS_MAX]; /* whom the owner lets in as well */
+        size_t n_grants;
+        uint64_t n_counted; /* files that count for the owner: preserved, or under way */
+        char owner[256];    /* unique bus name; "" when it is gone */
         SessionState state;
         int fd;              /* -1: not held */
         bool direct;         /* the client has a copy of the descriptor */
@@ -55,6 +59,7 @@ typedef struct Session {
 typedef struct SessionTable {
         Session **items; /* sorted by name */
         size_t n, room;
+        Quotas users; /* sessions and files of each owner */
 } SessionTable;
 
 static inline bool session_is_incoming(const Session *s) {
@@ -70,6 +75,12 @@ Session *session_table_find(const SessionTable *t, const char *name);
 /* Takes it out and drops the table's reference. */
 void session_table_remove(SessionTable *t, Session *s);
 void session_table_done(SessionTable *t);
+
+/* Whether the user may do what the owner may. */
+bool session_may(const Session *s, uint32_t uid);
+/* A file is about to be preserved in the session, or was not after all. -ENOMEM. */
+int session_count_file(SessionTable *t, Session *s);
+void session_uncount_file(SessionTable *t, Session *s);
 
 /* -EEXIST, -ENOMEM. kind must be a static string. */
 int session_add_file(Session *s, uint64_t token, const char *kind, FileState state);

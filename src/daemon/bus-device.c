@@ -231,7 +231,7 @@ static void list_devices(void *userdata) {
         const Topology *t = devices_topology(w->bus->manager->devices);
         sd_bus_message *reply = NULL;
 
-        int r = sd_bus_message_new_method_return(w->message, &reply);
+        int r = sd_bus_message_new_method_return(w->call.message, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(osssssssi)");
         for (size_t i = 0; i < t->n && r >= 0; i++)
@@ -241,27 +241,29 @@ static void list_devices(void *userdata) {
         if (r >= 0)
                 r = sd_bus_send(w->bus->bus, reply, NULL);
         if (r < 0)
-                (void)sd_bus_reply_method_errno(w->message, r, NULL);
+                (void)sd_bus_reply_method_errno(w->call.message, r, NULL);
         sd_bus_message_unref(reply);
         bus_waiter_free(w);
 }
 
 BusWaiter *bus_waiter_free(BusWaiter *w) {
-        sd_bus_message_unref(w->message);
+        bus_call_release(&w->call);
         free(w->data);
         free(w);
         return NULL;
 }
 
-int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_t done) {
+int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_t done, sd_bus_error *error) {
         BusWaiter *w = calloc(1, sizeof(*w));
 
         if (!w) {
                 free(data);
                 return -ENOMEM;
         }
-        *w = (BusWaiter){ .bus = b, .message = sd_bus_message_ref(message), .data = data };
-        int r = devices_when_ready(b->manager->devices, done, w);
+        *w = (BusWaiter){ .bus = b, .data = data };
+        int r = bus_call_keep(b, message, &w->call, error);
+        if (r >= 0)
+                r = devices_when_ready(b->manager->devices, done, w);
         if (r < 0) {
                 bus_waiter_free(w);
                 return r;
@@ -270,7 +272,7 @@ int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_
 }
 
 int bus_list_devices(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return bus_when_devices(userdata, message, NULL, list_devices);
+        return bus_when_devices(userdata, message, NULL, list_devices, error);
 }
 
 int bus_export_devices(Bus *b) {

@@ -4,19 +4,17 @@
 
 #include "daemon/bus.h"
 
-#define BUS_DEVICE_PREFIX "/org/liveupdate1/device"
-
 /* A method that waits for the first scan. data is freed with it. */
 typedef struct BusWaiter {
         Bus *bus;
-        sd_bus_message *message;
+        BusCall call;
         void *data;
 } BusWaiter;
 
 BusWaiter *bus_waiter_free(BusWaiter *w);
 /* Runs done(BusWaiter *) as soon as the topology is there; takes data over. Returns what
  * the method has to return. */
-int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_t done);
+int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_t done, sd_bus_error *error);
 
 void bus_device_path(Address a, char path[static BUS_PATH_MAX]);
 int bus_export_devices(Bus *b);

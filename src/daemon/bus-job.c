@@ -164,7 +164,7 @@ static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *
 
         int r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
         if (b->manager->job != j)

@@ -18,7 +18,7 @@ static int request_job(sd_bus_message *message, Bus *b, sd_bus_error *error, job
 
         int r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
         r = request(b->manager, uid, &j, &refusal);
@@ -41,7 +41,7 @@ static int request_update(sd_bus_message *message, Bus *b, sd_bus_error *error, 
 
         int r = bus_read_options(message, options, ELEMENTSOF(options), error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
         if (r >= 0) {
                 r = planner_parse(devices, &request.devices, &request.n_devices, &refusal);
                 request.exceptions = TAKE_PTR(exceptions);
@@ -91,7 +91,7 @@ static int method_finish(sd_bus_message *message, void *userdata, sd_bus_error *
 
         int r = bus_read_options(message, &(BusOption){ "unclaimed", 'b', &unclaimed }, 1, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
         r = manager_finish(b->manager, uid, unclaimed, &j, &refusal);
@@ -113,7 +113,7 @@ static int method_load(sd_bus_message *message, void *userdata, sd_bus_error *er
         if (r >= 0)
                 r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
         /* D-Bus has no "no descriptor": an empty file, or /dev/null, stands for it. */
@@ -127,59 +127,85 @@ static int method_load(sd_bus_message *message, void *userdata, sd_bus_error *er
 /* Sessions. */
 
 static void reply_session(void *userdata, Session *s, int fd, const Refusal *refusal) {
-        sd_bus_message *message = userdata;
+        BusCall *call = userdata;
         char path[BUS_PATH_MAX];
 
         if (refusal)
-                bus_reply_refusal(message, refusal);
+                bus_reply_refusal(call->message, refusal);
         else if (bus_session_path(s, path) >= 0)
-                (void)sd_bus_reply_method_return(message, "oh", path, fd);
-        sd_bus_message_unref(message);
+                (void)sd_bus_reply_method_return(call->message, "oh", path, fd);
+        bus_call_free(call);
 }
 
 typedef int (*session_request_t)(Manager *m, const char *name, uint32_t uid, const char *owner, session_reply_t reply,
                                  void *userdata, Refusal *refusal);
 
-static int request_session(sd_bus_message *message, Bus *b, sd_bus_error *error, session_request_t request) {
-        const char *name;
+static int request_session(sd_bus_message *message, Bus *b, const char *name, sd_bus_error *error,
+                           session_request_t request) {
         Refusal refusal;
+        BusCall *call;
         uint32_t uid;
 
-        int r = sd_bus_message_read(message, "s", &name);
+        int r = bus_caller_uid(b, message, &uid, error);
         if (r >= 0)
-                r = bus_read_options(message, NULL, 0, error);
-        if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_call_new(b, message, &call, error);
         if (r < 0)
                 return r;
-        r = request(b->manager, name, uid, sd_bus_message_get_sender(message), reply_session,
-                    sd_bus_message_ref(message), &refusal);
+        r = request(b->manager, name, uid, sd_bus_message_get_sender(message), reply_session, call, &refusal);
         if (r < 0) {
-                sd_bus_message_unref(message);
+                bus_call_free(call);
                 return bus_refuse(error, &refusal);
         }
         return 1;
 }
 
 static int method_open_session(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_session(message, userdata, error, manager_open_session);
+        const char *name;
+        Bus *b = userdata;
+        BusUids grants = {};
+
+        int r = sd_bus_message_read(message, "s", &name);
+        if (r >= 0)
+                r = bus_read_options(message, &(BusOption){ "grants", 'U', &grants }, 1, error);
+        if (r >= 0)
+                r = request_session(message, b, name, error, manager_open_session);
+        if (r < 0)
+                return r;
+        /* The kernel is being asked; nobody has seen the session yet. */
+        Session *s = session_table_find(&b->manager->sessions, name);
+        if (s) {
+                memcpy(s->grants, grants.items, sizeof(s->grants));
+                s->n_grants = grants.n;
+        }
+        return r;
 }
 
 static int method_claim_session(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_session(message, userdata, error, manager_claim_session);
+        const char *name;
+
+        int r = sd_bus_message_read(message, "s", &name);
+        if (r >= 0)
+                r = bus_read_options(message, NULL, 0, error);
+        return r < 0 ? r : request_session(message, userdata, name, error, manager_claim_session);
 }
 
 static int method_list_sessions(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
         const SessionTable *all = &b->manager->sessions;
+        bool others = bus_caller_sees_all(b, message);
         sd_bus_message *reply = NULL;
         char path[BUS_PATH_MAX];
+        uint32_t uid;
 
-        int r = sd_bus_message_new_method_return(message, &reply);
+        int r = bus_caller_uid(b, message, &uid, error);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(osssut)");
         for (size_t i = 0; i < all->n && r >= 0; i++) {
                 const Session *s = all->items[i];
+                if (!others && !session_may(s, uid))
+                        continue;
                 r = bus_session_path(s, path);
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(osssut)", path, s->name,

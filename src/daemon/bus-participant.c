@@ -18,12 +18,16 @@ typedef struct Lease {
         Participant *participant;
         sd_event_source *source;
         int fd;
+        uint32_t uid; /* whose registration it is */
+        bool counted;
         char owner[256];
 } Lease;
 
 static Lease *lease_free(Lease *l) {
         if (!l)
                 return NULL;
+        if (l->counted)
+                quota_release(&l->bus->users, l->uid, QUOTA_PARTICIPANTS, 1);
         sd_event_source_disable_unref(l->source);
         fd_close(l->fd);
         free(l);
@@ -87,7 +91,7 @@ void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadli
                 log_errno(r, "Asking participant %s", p->name);
 }
 
-static int make_lease(Bus *b, const char *owner, Lease **ret, int *ret_client_end) {
+static int make_lease(Bus *b, uint32_t uid, const char *owner, Lease **ret, int *ret_client_end) {
         _cleanup_(lease_freep) Lease *l = calloc(1, sizeof(*l));
         int ends[2];
 
@@ -99,6 +103,7 @@ static int make_lease(Bus *b, const char *owner, Lease **ret, int *ret_client_en
         l->fd = ends[0];
         _cleanup_close_ int client = ends[1];
         l->bus = b;
+        l->uid = uid;
         snprintf(l->owner, sizeof(l->owner), "%s", owner);
         /* No events wanted: a hang-up is always reported. */
         int r = sd_event_add_io(b->event, &l->source, l->fd, 0, on_lease, l);
@@ -117,10 +122,13 @@ int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         char path[BUS_PATH_MAX];
         Participant *p;
         Refusal refusal;
+        uint32_t uid;
 
         int r = sd_bus_message_read(message, "ss", &name, &what);
         if (r >= 0)
                 r = bus_read_options(message, &(BusOption){ "on-death", 's', &word }, 1, error);
+        if (r >= 0)
+                r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
         int on_death = on_death_from_string(word);
@@ -128,9 +136,14 @@ int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error) {
                 refuse(&refusal, REASON_INVALID_ARGUMENT, "on-death", "'%.32s' is none of cancel, keep, drop", word);
                 return bus_refuse(error, &refusal);
         }
-        r = make_lease(b, sd_bus_message_get_sender(message), &l, &client);
+        r = make_lease(b, uid, sd_bus_message_get_sender(message), &l, &client);
         if (r < 0)
                 return r;
+        r = quota_take(&b->users, uid, QUOTA_PARTICIPANTS, b->manager->config->limit_user_participants, name,
+                       &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        l->counted = true;
         r = manager_register(b->manager, name, what, (OnDeath)on_death, &p, &refusal);
         if (r < 0)
                 return bus_refuse(error, &refusal);

@@ -71,7 +71,7 @@ static int reply_plan(BusWaiter *w) {
         if (r >= 0)
                 r = planner_make(m, call->devices, call->n, (PlannerHints){ .luo_busy = call->luo_busy }, &plan);
         if (r >= 0)
-                r = sd_bus_message_new_method_return(w->message, &reply);
+                r = sd_bus_message_new_method_return(w->call.message, &reply);
         if (r >= 0)
                 r = append_plan(reply, &plan);
         if (r >= 0)
@@ -101,7 +101,7 @@ static void probed(void *work, int r, _unused_ void *userdata) {
         if (r >= 0)
                 r = reply_plan(w);
         if (r < 0)
-                (void)sd_bus_reply_method_errno(w->message, r, NULL);
+                (void)sd_bus_reply_method_errno(w->call.message, r, NULL);
         free(call->devices);
         bus_waiter_free(w);
 }
@@ -133,7 +133,7 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return bus_refuse(error, &refusal);
         call->all = call->n == 0;
-        return bus_when_devices(userdata, message, TAKE_PTR(call), make_plan);
+        return bus_when_devices(userdata, message, TAKE_PTR(call), make_plan, error);
 }
 
 int bus_plan_verdict(const Bus *b, Address address, bool codes, sd_bus_message *reply) {

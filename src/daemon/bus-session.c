@@ -47,6 +47,13 @@ static int get_owner(sd_bus *bus, const char *path, const char *interface, const
         return sd_bus_message_append(reply, "s", ((Session *)userdata)->owner);
 }
 
+static int get_grants(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Session *s = userdata;
+
+        return sd_bus_message_append_array(reply, 'u', s->grants, s->n_grants * sizeof(s->grants[0]));
+}
+
 static int get_direction(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "s", session_is_incoming(userdata) ? "incoming" : "outgoing");
@@ -68,16 +75,16 @@ static int get_files(sd_bus *bus, const char *path, const char *interface, const
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-/* Replies of the manager; userdata is the kept message. */
+/* Replies of the manager; userdata is the kept call. */
 
-static void reply(sd_bus_message *message, int fd, const char *types, const Refusal *refusal) {
+static void reply(BusCall *call, int fd, const char *types, const Refusal *refusal) {
         if (refusal)
-                bus_reply_refusal(message, refusal);
+                bus_reply_refusal(call->message, refusal);
         else if (*types)
-                (void)sd_bus_reply_method_return(message, types, fd);
+                (void)sd_bus_reply_method_return(call->message, types, fd);
         else
-                (void)sd_bus_reply_method_return(message, "");
-        sd_bus_message_unref(message);
+                (void)sd_bus_reply_method_return(call->message, "");
+        bus_call_free(call);
 }
 
 static void reply_nothing(void *userdata, Session *s, int fd, const Refusal *refusal) {
@@ -88,11 +95,11 @@ static void reply_file(void *userdata, Session *s, int fd, const Refusal *refusa
         reply(userdata, fd, "h", refusal);
 }
 
-/* Ends every method: on success the manager has, or had, the message. */
-static int finish_method(int r, sd_bus_message *message, const Refusal *refusal, sd_bus_error *error) {
+/* Ends every method: on success the manager has, or had, the call. */
+static int finish_method(int r, BusCall *call, const Refusal *refusal, sd_bus_error *error) {
         if (r >= 0)
                 return 1;
-        sd_bus_message_unref(message);
+        bus_call_free(call);
         return bus_refuse(error, refusal);
 }
 
@@ -100,6 +107,7 @@ static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error
         Session *s = userdata;
         Bus *b = s->bus;
         Refusal refusal;
+        BusCall *call;
         uint64_t token;
         uint32_t uid;
         int fd;
@@ -108,17 +116,20 @@ static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error
         if (r >= 0)
                 r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
+        if (r >= 0)
+                r = bus_call_new(b, message, &call, error);
         if (r < 0)
                 return r;
-        r = manager_preserve_fd(b->manager, s, uid, fd, token, reply_nothing, sd_bus_message_ref(message), &refusal);
-        return finish_method(r, message, &refusal, error);
+        r = manager_preserve_fd(b->manager, s, uid, fd, token, reply_nothing, call, &refusal);
+        return finish_method(r, call, &refusal, error);
 }
 
 static int method_retrieve(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Session *s = userdata;
         Bus *b = s->bus;
         Refusal refusal;
+        BusCall *call;
         uint64_t token;
         uint32_t uid;
 
@@ -126,11 +137,13 @@ static int method_retrieve(sd_bus_message *message, void *userdata, sd_bus_error
         if (r >= 0)
                 r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
+        if (r >= 0)
+                r = bus_call_new(b, message, &call, error);
         if (r < 0)
                 return r;
-        r = manager_retrieve_fd(b->manager, s, uid, token, reply_file, sd_bus_message_ref(message), &refusal);
-        return finish_method(r, message, &refusal, error);
+        r = manager_retrieve_fd(b->manager, s, uid, token, reply_file, call, &refusal);
+        return finish_method(r, call, &refusal, error);
 }
 
 static int method_simple(sd_bus_message *message, Session *s, sd_bus_error *error,
@@ -138,15 +151,18 @@ static int method_simple(sd_bus_message *message, Session *s, sd_bus_error *erro
                                     Refusal *refusal)) {
         Bus *b = s->bus;
         Refusal refusal;
+        BusCall *call;
         uint32_t uid;
 
         int r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
+        if (r >= 0)
+                r = bus_call_new(b, message, &call, error);
         if (r < 0)
                 return r;
-        r = act(b->manager, s, uid, reply_nothing, sd_bus_message_ref(message), &refusal);
-        return finish_method(r, message, &refusal, error);
+        r = act(b->manager, s, uid, reply_nothing, call, &refusal);
+        return finish_method(r, call, &refusal, error);
 }
 
 static int method_finish(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -169,9 +185,11 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Uid", "u", NULL, offsetof(Session, uid), SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Grants", "au", get_grants, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        /* Signals go to everybody: they say that something changed, not what it is now. */
+        SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Direction", "s", get_direction, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Files", "a(tss)", get_files, 0, 0),
         SD_BUS_VTABLE_END,
 };

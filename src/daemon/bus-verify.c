@@ -49,7 +49,8 @@ static int append_row(sd_bus_message *reply, const VerifyRow *row) {
 }
 
 static void reply_verify(void *userdata, int r, const VerifyResult *result) {
-        sd_bus_message *message = userdata, *reply = NULL;
+        BusCall *call = userdata;
+        sd_bus_message *message = call->message, *reply = NULL;
 
         if (r >= 0)
                 r = sd_bus_message_new_method_return(message, &reply);
@@ -66,18 +67,22 @@ static void reply_verify(void *userdata, int r, const VerifyResult *result) {
         if (r < 0)
                 (void)sd_bus_reply_method_errno(message, r, NULL);
         sd_bus_message_unref(reply);
-        sd_bus_message_unref(message);
+        bus_call_free(call);
 }
 
 static int start(sd_bus_message *message, Bus *b, bool restore, sd_bus_error *error) {
         Refusal refusal;
+        BusCall *call;
 
         int r = verify_allowed(b->manager, restore, &refusal);
         if (r < 0)
                 return bus_refuse(error, &refusal);
-        r = (restore ? verify_restore : verify_compare)(b->manager, reply_verify, sd_bus_message_ref(message));
+        r = bus_call_new(b, message, &call, error);
+        if (r < 0)
+                return r;
+        r = (restore ? verify_restore : verify_compare)(b->manager, reply_verify, call);
         if (r < 0) {
-                sd_bus_message_unref(message);
+                bus_call_free(call);
                 return r;
         }
         return 1;
@@ -90,13 +95,14 @@ int bus_verify(sd_bus_message *message, void *userdata, sd_bus_error *error) {
 }
 
 int bus_restore(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Bus *b = userdata;
         uint32_t uid;
 
         int r = bus_read_options(message, NULL, 0, error);
         if (r >= 0)
-                r = bus_sender_uid(message, &uid, error);
+                r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
         log_info("VF settings are to be put back, says uid %u.", uid);
-        return start(message, userdata, true, error);
+        return start(message, b, true, error);
 }

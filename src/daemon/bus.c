@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bus-auth.h"
 #include "bus-device.h"
 
 #include <ctype.h>
@@ -78,23 +79,68 @@ void bus_free_words(char **words) {
         free(words);
 }
 
-int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error) {
-        sd_bus_creds *creds = NULL;
-        uid_t uid;
+int bus_call_keep(Bus *b, sd_bus_message *message, BusCall *call, sd_bus_error *error) {
+        Refusal refusal;
+        uint32_t uid;
 
-        int r = sd_bus_query_sender_creds(message, SD_BUS_CREDS_EUID, &creds);
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, &uid);
-        sd_bus_creds_unref(creds);
+        int r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
-                return sd_bus_error_set_errnof(error, r, "Who calls cannot be found out");
-        *ret = uid;
+                return r;
+        r = quota_take(&b->users, uid, QUOTA_REQUESTS, b->manager->config->limit_user_requests,
+                       sd_bus_message_get_member(message), &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        *call = (BusCall){ .bus = b, .message = sd_bus_message_ref(message), .uid = uid };
         return 0;
+}
+
+void bus_call_release(BusCall *call) {
+        if (!call->message)
+                return;
+        quota_release(&call->bus->users, call->uid, QUOTA_REQUESTS, 1);
+        call->message = sd_bus_message_unref(call->message);
+}
+
+int bus_call_new(Bus *b, sd_bus_message *message, BusCall **ret, sd_bus_error *error) {
+        BusCall *call = calloc(1, sizeof(*call));
+
+        int r = call ? bus_call_keep(b, message, call, error) : -ENOMEM;
+        if (r < 0) {
+                free(call);
+                return r;
+        }
+        *ret = call;
+        return 0;
+}
+
+BusCall *bus_call_free(BusCall *call) {
+        bus_call_release(call);
+        free(call);
+        return NULL;
+}
+
+/* An "au" of not too many. */
+static int read_uids(sd_bus_message *message, BusUids *ret) {
+        const void *items;
+        size_t size;
+
+        int r = sd_bus_message_enter_container(message, 'v', "au");
+        if (r >= 0)
+                r = sd_bus_message_read_array(message, 'u', &items, &size);
+        if (r < 0)
+                return r;
+        if (size > sizeof(ret->items))
+                return -E2BIG;
+        memcpy(ret->items, items, size);
+        ret->n = size / sizeof(ret->items[0]);
+        return sd_bus_message_exit_container(message);
 }
 
 static int read_value(sd_bus_message *message, char type, void *value) {
         char ***words = value;
 
+        if (type == 'U')
+                return read_uids(message, value);
         if (type != 'A')
                 return sd_bus_message_read(message, "v", (const char[]){ type, '\0' }, value);
         if (*words) /* twice the same key */
@@ -105,18 +151,22 @@ static int read_value(sd_bus_message *message, char type, void *value) {
         return r < 0 ? r : sd_bus_message_exit_container(message);
 }
 
+static const char *type_words(char type) {
+        return type == 'A' ? "as" : type == 'U' ? "au" : type == 'b' ? "b" : "s";
+}
+
 static int read_option(sd_bus_message *message, const char *key, const BusOption *options, size_t n,
                        sd_bus_error *error) {
         for (size_t i = 0; i < n; i++) {
                 if (!streq(options[i].key, key))
                         continue;
                 int r = read_value(message, options[i].type, options[i].value);
+                if (r == -E2BIG)
+                        return sd_bus_error_setf(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument",
+                                                 "Option '%s' has more than %d entries.", key, SESSION_GRANTS_MAX);
                 if (r < 0)
                         return sd_bus_error_setf(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument",
-                                                 "Option '%s' is not of type '%s'.", key,
-                                                 options[i].type == 'A'   ? "as"
-                                                 : options[i].type == 'b' ? "b"
-                                                                          : "s");
+                                                 "Option '%s' is not of type '%s'.", key, type_words(options[i].type));
                 return 0;
         }
         return sd_bus_error_setf(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument",
@@ -320,6 +370,7 @@ static int on_owner_gone(sd_bus_message *message, void *userdata, sd_bus_error *
         if (sd_bus_message_read(message, "sss", &name, &old, &new) < 0 || !b->manager)
                 return 0;
         if (*name == ':' && !*new) {
+                bus_auth_owner_gone(b, name);
                 bus_participants_owner_gone(b, name);
                 manager_owner_gone(b->manager, name);
         }
@@ -333,7 +384,9 @@ int bus_setup(Bus *b, sd_event *event, sd_bus *bus) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_enabled(b->timer, SD_EVENT_OFF);
-        r = bus_export_manager(b);
+        r = bus_auth_new(b);
+        if (r >= 0)
+                r = bus_export_manager(b);
         if (r >= 0)
                 r = bus_export_sessions(b);
         if (r >= 0)
@@ -360,6 +413,8 @@ int bus_request_name(Bus *b) {
 void bus_done(Bus *b) {
         sd_event_source_disable_unref(b->timer);
         b->timer = NULL;
+        bus_auth_free(b);
+        quotas_done(&b->users);
         sd_bus_flush_close_unref(b->bus);
         b->bus = NULL;
 }

@@ -4,7 +4,8 @@
  * bottom, turning messages into manager calls and manager events into signals. No
  * decisions are made here.
  *
- * Every method either answers at once or keeps the message until the manager's reply;
+ * Who may call what is decided before a handler sees the message, in bus-auth.c. Every
+ * method either answers at once or keeps the message (BusCall) until the manager's reply;
  * nothing waits. The vtables are held against the XML in dbus/ by the style tests.
  */
 #pragma once
@@ -15,11 +16,15 @@
 #include "daemon/devices.h"
 #include "daemon/manager.h"
 
+typedef struct BusAuth BusAuth;
+
 typedef struct Bus {
         sd_bus *bus;
         sd_event *event;
         Manager *manager;
         sd_event_source *timer;
+        BusAuth *auth;
+        Quotas users;  /* registrations and kept calls of each user */
         bool stopping; /* leave the loop as soon as nothing is pending */
 } Bus;
 
@@ -44,6 +49,7 @@ int bus_export_participants(Bus *b);
 #define BUS_JOB_PREFIX "/org/liveupdate1/job"
 #define BUS_SESSION_PREFIX "/org/liveupdate1/session"
 #define BUS_PARTICIPANT_PREFIX "/org/liveupdate1/participant"
+#define BUS_DEVICE_PREFIX "/org/liveupdate1/device"
 
 enum { BUS_PATH_MAX = 512 };
 void bus_job_path(const Job *j, char path[static BUS_PATH_MAX]);
@@ -58,15 +64,36 @@ int bus_refuse(sd_bus_error *error, const Refusal *refusal);
 void bus_reply_refusal(sd_bus_message *message, const Refusal *refusal);
 /* Frees a NULL-terminated array of strings as sd_bus_message_read_strv() makes it. */
 void bus_free_words(char **words);
-int bus_sender_uid(sd_bus_message *message, uint32_t *ret, sd_bus_error *error);
+/* The uid of the call that is being handled. */
+int bus_caller_uid(const Bus *b, sd_bus_message *message, uint32_t *ret, sd_bus_error *error);
+/* Whether its caller may see what is other users'. */
+bool bus_caller_sees_all(const Bus *b, const sd_bus_message *message);
 
-/* One allowed key of an a{sv}: type 's' (const char**), 'b' (int*) or 'A' (char***, a new
- * array of strings). */
+/* A call that is answered later. It counts against its user's RequestsPerUser= until
+ * bus_call_free(). */
+typedef struct BusCall {
+        Bus *bus;
+        sd_bus_message *message;
+        uint32_t uid;
+} BusCall;
+/* Keeps the message of the call that is being handled; call is the caller's memory. */
+int bus_call_keep(Bus *b, sd_bus_message *message, BusCall *call, sd_bus_error *error);
+void bus_call_release(BusCall *call);
+/* The same in memory of its own. */
+int bus_call_new(Bus *b, sd_bus_message *message, BusCall **ret, sd_bus_error *error);
+BusCall *bus_call_free(BusCall *call);
+
+/* One allowed key of an a{sv}: type 's' (const char**), 'b' (int*), 'A' (char***, a new
+ * array of strings) or 'U' (BusUids*). */
 typedef struct BusOption {
         const char *key;
         char type;
         void *value;
 } BusOption;
+typedef struct BusUids {
+        uint32_t items[SESSION_GRANTS_MAX];
+        size_t n;
+} BusUids;
 /* Reads the a{sv} at the message's end; unknown keys and wrong types are refused. */
 int bus_read_options(sd_bus_message *message, const BusOption *options, size_t n, sd_bus_error *error);
 

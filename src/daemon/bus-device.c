@@ -248,19 +248,22 @@ static void list_devices(void *userdata) {
 
 BusWaiter *bus_waiter_free(BusWaiter *w) {
         bus_call_release(&w->call);
-        free(w->data);
+        if (w->data)
+                w->free_data(w->data);
         free(w);
         return NULL;
 }
 
-int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_t done, sd_bus_error *error) {
+int bus_when_devices(Bus *b, sd_bus_message *message, void *data, void (*free_data)(void *data), devices_ready_t done,
+                     sd_bus_error *error) {
         BusWaiter *w = calloc(1, sizeof(*w));
 
         if (!w) {
-                free(data);
+                if (data)
+                        free_data(data);
                 return -ENOMEM;
         }
-        *w = (BusWaiter){ .bus = b, .data = data };
+        *w = (BusWaiter){ .bus = b, .data = data, .free_data = free_data };
         int r = bus_call_keep(b, message, &w->call, error);
         if (r >= 0)
                 r = devices_when_ready(b->manager->devices, done, w);
@@ -272,7 +275,7 @@ int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_
 }
 
 int bus_list_devices(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return bus_when_devices(userdata, message, NULL, list_devices, error);
+        return bus_when_devices(userdata, message, NULL, NULL, list_devices, error);
 }
 
 int bus_export_devices(Bus *b) {

@@ -4,17 +4,19 @@
 
 #include "daemon/bus.h"
 
-/* A method that waits for the first scan. data is freed with it. */
+/* A method that waits for the first scan. data is freed with it, by free_data. */
 typedef struct BusWaiter {
         Bus *bus;
         BusCall call;
         void *data;
+        void (*free_data)(void *data);
 } BusWaiter;
 
 BusWaiter *bus_waiter_free(BusWaiter *w);
 /* Runs done(BusWaiter *) as soon as the topology is there; takes data over. Returns what
  * the method has to return. */
-int bus_when_devices(Bus *b, sd_bus_message *message, void *data, devices_ready_t done, sd_bus_error *error);
+int bus_when_devices(Bus *b, sd_bus_message *message, void *data, void (*free_data)(void *data), devices_ready_t done,
+                     sd_bus_error *error);
 
 void bus_device_path(Address a, char path[static BUS_PATH_MAX]);
 int bus_export_devices(Bus *b);

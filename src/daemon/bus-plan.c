@@ -59,6 +59,13 @@ typedef struct PlanCall {
         bool luo_busy;
 } PlanCall;
 
+static void plan_call_free(void *data) {
+        PlanCall *call = data;
+
+        free(call->devices);
+        free(call);
+}
+
 static int reply_plan(BusWaiter *w) {
         Manager *m = w->bus->manager;
         PlanCall *call = w->data;
@@ -66,8 +73,10 @@ static int reply_plan(BusWaiter *w) {
         Plan plan = {};
         int r = 0;
 
-        if (call->all)
+        if (call->all) {
+                free(TAKE_PTR(call->devices));
                 r = all_vfio(devices_topology(m->devices), &call->devices, &call->n);
+        }
         if (r >= 0)
                 r = planner_make(m, call->devices, call->n, (PlannerHints){ .luo_busy = call->luo_busy }, &plan);
         if (r >= 0)
@@ -96,13 +105,11 @@ static int run_probe(void *work) {
 
 static void probed(void *work, int r, _unused_ void *userdata) {
         BusWaiter *w = work;
-        PlanCall *call = w->data;
 
         if (r >= 0)
                 r = reply_plan(w);
         if (r < 0)
                 (void)sd_bus_reply_method_errno(w->call.message, r, NULL);
-        free(call->devices);
         bus_waiter_free(w);
 }
 
@@ -115,12 +122,12 @@ static void make_plan(void *userdata) {
 }
 
 int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        _cleanup_free_ PlanCall *call = calloc(1, sizeof(*call));
+        PlanCall *call;
+        Address *devices;
         char **words = NULL;
         Refusal refusal;
+        size_t n;
 
-        if (!call)
-                return -ENOMEM;
         int r = sd_bus_message_read_strv(message, &words);
         if (r >= 0)
                 r = bus_read_options(message, NULL, 0, error);
@@ -128,12 +135,17 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
                 bus_free_words(words);
                 return r;
         }
-        r = planner_parse(words, &call->devices, &call->n, &refusal);
+        r = planner_parse(words, &devices, &n, &refusal);
         bus_free_words(words);
         if (r < 0)
                 return bus_refuse(error, &refusal);
-        call->all = call->n == 0;
-        return bus_when_devices(userdata, message, TAKE_PTR(call), make_plan, error);
+        call = malloc(sizeof(*call));
+        if (!call) {
+                free(devices);
+                return -ENOMEM;
+        }
+        *call = (PlanCall){ .devices = devices, .n = n, .all = n == 0 };
+        return bus_when_devices(userdata, message, call, plan_call_free, make_plan, error);
 }
 
 int bus_plan_verdict(const Bus *b, Address address, bool codes, sd_bus_message *reply) {

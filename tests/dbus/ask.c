@@ -35,6 +35,52 @@ int ask(sd_bus *bus, const char *path, const char *interface, const char *member
         return r;
 }
 
+/* Answers that come later. */
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        Answer *a = userdata;
+
+        a->there = true;
+        snprintf(a->name, sizeof(a->name), "%s", e ? e->name : "");
+        snprintf(a->text, sizeof(a->text), "%s", e && e->message ? e->message : "");
+        return 0;
+}
+
+void ask_later(sd_bus *bus, Answer *answer, sd_bus_message *call) {
+        *answer = (Answer){};
+        assert_true(sd_bus_call_async(bus, &answer->slot, call, on_answer, answer, RIG_PATIENCE_USEC) >= 0);
+        sd_bus_message_unref(call);
+}
+
+void ask_method_later(sd_bus *bus, Answer *answer, const char *path, const char *interface, const char *member,
+                      const char *types, ...) {
+        sd_bus_message *call;
+        va_list ap;
+
+        assert_true(sd_bus_message_new_method_call(bus, &call, LIVEUPDATE_BUS_NAME, path, interface, member) >= 0);
+        va_start(ap, types);
+        if (*types)
+                assert_true(sd_bus_message_appendv(call, types, ap) >= 0);
+        va_end(ap);
+        ask_later(bus, answer, call);
+}
+
+void wait_answer(sd_bus *bus, Answer *answer) {
+        uint64_t deadline = rig_now_usec() + RIG_PATIENCE_USEC;
+
+        while (!answer->there) {
+                int n = sd_bus_process(bus, NULL);
+                if (n < 0)
+                        fail_msg("waiting for an answer: the bus: %s", strerror(-n));
+                if (n == 0)
+                        (void)sd_bus_wait(bus, USEC_PER_SEC / 5);
+                if (rig_now_usec() > deadline)
+                        fail_msg("waited in vain for an answer");
+        }
+        answer->slot = sd_bus_slot_unref(answer->slot);
+}
+
 static sd_bus_message *must(sd_bus *bus, const char *path, const char *interface, const char *member,
                             const char *types, va_list ap) {
         sd_bus_error error = SD_BUS_ERROR_NULL;

@@ -3,7 +3,8 @@
  * liveupdated with its real bus side and manager, on fakes: LUO, kexec, and a host that
  * boots once more for every jump. A jump ends the connection and everything else, as a
  * kexec does, and starts anew with the fakes that were carried across; so a client sees
- * the name leave the bus and come back on the other side.
+ * the name leave the bus and come back on the other side. There are two PCI functions, and
+ * $FAKE_LIVEUPDATED_SETTINGS has settings as liveupdated.conf has.
  *
  *   fake-daemon --runtime-directory=DIR [--debug]
  */
@@ -59,6 +60,46 @@ static const ClockOps clock_ops = {
         .frequency = port_frequency,
 };
 
+/* A root port, and a card below it that no VFIO driver has. */
+
+static int add_function(Topology *t, Address address) {
+        Function *f = topology_add(t, address);
+
+        if (!f)
+                return -ENOMEM;
+        f->vendor = 0x8086;
+        f->device = address.bus == 0 ? 0x3420 : 0x10d3;
+        f->class_code = address.bus == 0 ? 0x060400 : 0x020000;
+        f->power = POWER_D0;
+        f->group = -1;
+        if (address.bus == 0) {
+                f->port = PORT_ROOT;
+                f->header_type = 1;
+                f->secondary = f->subordinate = 1;
+        }
+        return 0;
+}
+
+static int port_scan(_unused_ void *self, Topology *ret) {
+        int r = add_function(ret, (Address){ 0, 0, 1, 0 });
+
+        if (r >= 0)
+                r = add_function(ret, (Address){ 0, 1, 0, 0 });
+        return r < 0 ? r : topology_link(ret);
+}
+
+static int port_scan_one(_unused_ void *self, Address address, Topology *t) {
+        return add_function(t, address);
+}
+
+static int port_read_config(_unused_ void *self, Address address, uint8_t *buf, size_t size) {
+        memset(buf, 0, size);
+        buf[0] = 0x86, buf[1] = 0x80, buf[0x0e] = address.bus == 0;
+        return (int)MIN_OF(size, (size_t)256);
+}
+
+static const PciOps pci_ops = { .scan = port_scan, .scan_one = port_scan_one, .read_config = port_read_config };
+
 static void port_sync(_unused_ void *self) {
 }
 
@@ -101,6 +142,7 @@ static int open_ports(Machine *m) {
                 .clock = &clock_ops,
                 .sync = port_sync,
                 .random = port_random,
+                .pci = &pci_ops,
                 .run_fd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC),
         };
         if (m->ports.run_fd < 0)
@@ -139,6 +181,9 @@ static int serve(Machine *m) {
         if (r < 0)
                 return r;
         bus_rearm(&m->bus);
+        r = devices_scan(m->bus.manager->devices);
+        if (r < 0)
+                return r;
         return sd_event_loop(m->event);
 }
 
@@ -158,11 +203,20 @@ static void power_down(Machine *m) {
         fd_close(m->ports.run_fd);
 }
 
+/* A test's settings are right, or the test is wrong. */
+static void complain(void *userdata, const char *text) {
+        log_error("%s", text);
+        exit(2);
+}
+
 static int run(Machine *m) {
+        const char *settings = getenv("FAKE_LIVEUPDATED_SETTINGS") ?: "";
         int r = luo_fake_new(&m->luo);
 
         if (r >= 0)
                 r = config_init(&m->config);
+        if (r >= 0)
+                r = config_parse(&m->config, "settings", settings, strlen(settings), complain, NULL);
         m->kexec.luo = m->luo;
         while (r >= 0 && !m->stopped) {
                 m->kexec.jumped = false;

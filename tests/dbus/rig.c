@@ -25,11 +25,13 @@ static const char shipped_policy[] = "<policy context='default'>"
                                      "<allow receive_type='method_call'/><allow receive_type='method_return'/>"
                                      "<allow receive_type='error'/><allow receive_type='signal'/>"
                                      "<allow send_destination='org.freedesktop.DBus'/></policy>"
+                                     "<policy user='root'><allow own='org.freedesktop.PolicyKit1'/>"
+                                     "<allow send_destination='org.freedesktop.PolicyKit1'/></policy>"
                                      "<include>" SOURCE_ROOT "/dbus/org.liveupdate1.conf</include>";
 static const char open_policy[] = "<policy context='default'><allow user='*'/><allow own='*'/>"
                                   "<allow send_destination='*'/><allow receive_sender='*'/></policy>";
 
-static uint64_t now_usec(void) {
+uint64_t rig_now_usec(void) {
         struct timespec ts;
 
         (void)clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -89,7 +91,7 @@ static void start_bus(Rig *r) {
         snprintf(r->address, sizeof(r->address), "unix:path=%s/bus", r->dir);
 }
 
-static void start_daemon(Rig *r, const char *variable) {
+static void start_daemon(Rig *r, const char *variable, const char *settings) {
         _cleanup_close_ int log = open_log(r);
         char directory[128];
         const char *program = getenv(variable);
@@ -104,6 +106,7 @@ static void start_daemon(Rig *r, const char *variable) {
                 (void)dup2(log, STDERR_FILENO);
                 (void)dup2(log, STDOUT_FILENO);
                 (void)setenv("DBUS_SYSTEM_BUS_ADDRESS", r->address, 1);
+                (void)setenv("FAKE_LIVEUPDATED_SETTINGS", settings ?: "", 1);
                 (void)unsetenv("NOTIFY_SOCKET");
                 (void)unsetenv("WATCHDOG_USEC");
                 (void)unsetenv("LISTEN_FDS");
@@ -120,6 +123,18 @@ sd_bus *rig_connect(const Rig *r) {
         assert_true(sd_bus_set_bus_client(bus, true) >= 0);
         assert_true(sd_bus_set_method_call_timeout(bus, RIG_PATIENCE_USEC) >= 0);
         assert_true(sd_bus_start(bus) >= 0);
+        return bus;
+}
+
+/* The kernel tells the bus who connects by the credentials at that moment. */
+sd_bus *rig_connect_as(const Rig *r, uid_t uid) {
+        const char *name;
+
+        assert_int_equal(seteuid(uid), 0);
+        sd_bus *bus = rig_connect(r);
+        int n = sd_bus_get_unique_name(bus, &name);
+        assert_int_equal(seteuid(0), 0);
+        assert_true(n >= 0);
         return bus;
 }
 
@@ -212,7 +227,7 @@ static bool has_ended(pid_t pid) {
 }
 
 void rig_process_until(Rig *r, bool (*done)(Rig *r, const void *arg), const void *arg, const char *what) {
-        uint64_t deadline = now_usec() + RIG_PATIENCE_USEC;
+        uint64_t deadline = rig_now_usec() + RIG_PATIENCE_USEC;
 
         while (!done(r, arg)) {
                 int n = sd_bus_process(r->bus, NULL);
@@ -220,7 +235,7 @@ void rig_process_until(Rig *r, bool (*done)(Rig *r, const void *arg), const void
                         fail_msg("waiting for %s: the bus: %s", what, strerror(-n));
                 if (n > 0)
                         continue;
-                if (now_usec() > deadline)
+                if (rig_now_usec() > deadline)
                         fail_msg("waited in vain for %s", what);
                 if (has_ended(r->daemon_pid))
                         fail_msg("the daemon ended while the test waited for %s", what);
@@ -237,6 +252,10 @@ void rig_wait_start(Rig *r, unsigned n) {
 }
 
 void rig_start(Rig *r, const char *daemon, enum RigPolicy policy) {
+        rig_start_with(r, daemon, policy, NULL);
+}
+
+void rig_start_with(Rig *r, const char *daemon, enum RigPolicy policy, const char *settings) {
         *r = (Rig){};
         snprintf(r->dir, sizeof(r->dir), "/tmp/liveupdated-dbus-XXXXXX");
         assert_non_null(mkdtemp(r->dir));
@@ -245,7 +264,7 @@ void rig_start(Rig *r, const char *daemon, enum RigPolicy policy) {
         start_bus(r);
         r->bus = rig_connect(r);
         watch(r);
-        start_daemon(r, daemon);
+        start_daemon(r, daemon, settings);
         rig_wait_start(r, 1);
 }
 

@@ -46,10 +46,15 @@ typedef struct Rig {
 
 /* Fails the test if it cannot be had. daemon: the name of an environment variable. */
 void rig_start(Rig *r, const char *daemon, enum RigPolicy policy);
+/* The same with settings, as in liveupdated.conf; for the daemon on fakes alone. */
+void rig_start_with(Rig *r, const char *daemon, enum RigPolicy policy, const char *settings);
 /* The daemon's exit status, -1 if a signal ended it. Shows its log if it is not 0. */
 int rig_stop(Rig *r);
 /* One more client, as this process is. */
 sd_bus *rig_connect(const Rig *r);
+/* One more client that has another uid; this process must be root. */
+sd_bus *rig_connect_as(const Rig *r, uid_t uid);
+uint64_t rig_now_usec(void);
 void rig_process_until(Rig *r, bool (*done)(Rig *r, const void *arg), const void *arg, const char *what);
 /* Waits for the end of the job. Valid until the next job ends. */
 const JobEnd *rig_job_end(Rig *r, const char *path);
@@ -62,6 +67,18 @@ void rig_wait_start(Rig *r, unsigned n);
 /* A method call; 0 and the reply, or a negative errno and the error. */
 int ask(sd_bus *bus, const char *path, const char *interface, const char *member, sd_bus_error *error,
         sd_bus_message **reply, const char *types, ...);
+
+/* A call whose answer is waited for later. name "": it succeeded. */
+typedef struct Answer {
+        bool there;
+        char name[128], text[640];
+        sd_bus_slot *slot;
+} Answer;
+void ask_later(sd_bus *bus, Answer *answer, sd_bus_message *call);
+void ask_method_later(sd_bus *bus, Answer *answer, const char *path, const char *interface, const char *member,
+                      const char *types, ...);
+/* Until the answer is there; fails after RIG_PATIENCE_USEC. */
+void wait_answer(sd_bus *bus, Answer *answer);
 
 /* Assertions. */
 sd_bus_message *expect_reply(sd_bus *bus, const char *path, const char *interface, const char *member,

@@ -7,6 +7,9 @@
 
 #include "common/names.h"
 
+/* Longer than AuthorizationTimeoutSec= is by default, so that it is the daemon that says no. */
+#define INTERACTION_USEC (150 * USEC_PER_SEC)
+
 static int open_address(const char *address, sd_bus **ret) {
         sd_bus *bus;
 
@@ -47,6 +50,11 @@ int bus_open(const char *address, const char *host, Bus **ret, Failure *failure)
         (void)sd_bus_set_close_on_exit(b->bus, false);
         *ret = TAKE_PTR(b);
         return 0;
+}
+
+void bus_allow_interaction(Bus *bus) {
+        (void)sd_bus_set_allow_interactive_authorization(bus->bus, true);
+        (void)sd_bus_set_method_call_timeout(bus->bus, INTERACTION_USEC);
 }
 
 void bus_free(Bus *bus) {

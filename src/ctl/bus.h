@@ -14,6 +14,8 @@ typedef struct Bus Bus;
 /* address and host may be NULL: the system bus of this host. */
 int bus_open(const char *address, const char *host, Bus **ret, Failure *failure);
 void bus_free(Bus *bus);
+/* From here on polkit may ask for a password before a call is answered. */
+void bus_allow_interaction(Bus *bus);
 DEFINE_CLEANUP(Bus, bus_free);
 
 int bus_get_manager(Bus *bus, ManagerInfo *ret, Failure *failure);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "agent.h"
 #include "bus.h"
 #include "failure.h"
 #include "format.h"
@@ -14,7 +15,7 @@
 
 typedef struct Options {
         JsonMode json;
-        bool quiet, verbose, no_block, no_legend, no_pager;
+        bool quiet, verbose, no_block, no_legend, no_pager, no_ask_password;
         bool help, version;
         const char *host;    /* -H; NULL: this host */
         const char *address; /* --address; NULL: the system bus */
@@ -30,6 +31,8 @@ typedef struct Ctl {
         Options options;
         Style style;
         Bus *bus; /* NULL until ctl_connect() */
+        Agent agent;
+        bool may_ask; /* the verb is worth a password */
 } Ctl;
 
 /* Connects once. 0, or a negative errno and *failure filled. */

@@ -25,20 +25,23 @@ static int verb_version(Ctl *c, char **args, size_t n_args) {
 
 const Verb verb_table[] = {
         { "status", "", "Show the state, the kernels and what runs (default)", 0, 0, 0, verb_status },
-        { "load", "KERNEL", "Check a kernel and load it as the next one", 1, 1, FOR_LOAD | FOR_JOB, verb_load },
-        { "unload", "", "Unload the next kernel", 0, 0, FOR_JOB, verb_unload },
-        { "devices", "[ADDRESS...]", "List the PCI devices, or show all about some of them", 0, SIZE_MAX, FOR_LIST,
-          verb_devices },
-        { "plan", "", "Show what would go along, what not, and why", 0, 0, FOR_PLAN, verb_plan },
-        { "explain", "ADDRESS|CODE", "Explain a device's verdict, or a reason code", 1, 1, 0, verb_explain },
+        { "load", "KERNEL", "Check a kernel and load it as the next one", 1, 1, FOR_LOAD | FOR_JOB | MAY_ASK,
+          verb_load },
+        { "unload", "", "Unload the next kernel", 0, 0, FOR_JOB | MAY_ASK, verb_unload },
+        { "devices", "[ADDRESS...]", "List the PCI devices, or show all about some of them", 0, SIZE_MAX,
+          FOR_LIST | MAY_ASK, verb_devices },
+        { "plan", "", "Show what would go along, what not, and why", 0, 0, FOR_PLAN | MAY_ASK, verb_plan },
+        { "explain", "ADDRESS|CODE", "Explain a device's verdict, or a reason code", 1, 1, MAY_ASK, verb_explain },
         { "update", "", "Prepare, freeze and jump into the next kernel", 0, 0,
-          FOR_LOAD | FOR_UPDATE | FOR_JOB | FOR_PLAN, verb_update },
-        { "prepare", "", "Ask the clients, preserve what goes along", 0, 0, FOR_JOB | FOR_PLAN, verb_prepare },
-        { "freeze", "", "After prepare: pause the workloads", 0, 0, FOR_JOB, verb_freeze },
-        { "kexec", "", "After freeze: jump into the next kernel", 0, 0, FOR_JOB, verb_kexec },
-        { "cancel", "", "Stop the update, put everything back", 0, 0, FOR_JOB, verb_cancel },
-        { "finish", "", "After the jump: end the update", 0, 0, FOR_FINISH | FOR_JOB, verb_finish },
-        { "verify", "", "After the jump: compare the devices with what they were", 0, 0, FOR_VERIFY, verb_verify },
+          FOR_LOAD | FOR_UPDATE | FOR_JOB | FOR_PLAN | MAY_ASK, verb_update },
+        { "prepare", "", "Ask the clients, preserve what goes along", 0, 0, FOR_JOB | FOR_PLAN | MAY_ASK,
+          verb_prepare },
+        { "freeze", "", "After prepare: pause the workloads", 0, 0, FOR_JOB | MAY_ASK, verb_freeze },
+        { "kexec", "", "After freeze: jump into the next kernel", 0, 0, FOR_JOB | MAY_ASK, verb_kexec },
+        { "cancel", "", "Stop the update, put everything back", 0, 0, FOR_JOB | MAY_ASK, verb_cancel },
+        { "finish", "", "After the jump: end the update", 0, 0, FOR_FINISH | FOR_JOB | MAY_ASK, verb_finish },
+        { "verify", "", "After the jump: compare the devices with what they were", 0, 0, FOR_VERIFY | MAY_ASK,
+          verb_verify },
         { "bits", "", "Show the table of configuration-space bits", 0, 0, 0, verb_bits },
         { "sessions", "", "List the sessions", 0, 0, 0, verb_sessions },
         { "jobs", "", "List the jobs", 0, 0, 0, verb_jobs },
@@ -87,6 +90,7 @@ static int run(Ctl *c, unsigned given, char **words, size_t n_words) {
         if (n_args < verb->min_args || n_args > verb->max_args)
                 return usage_verb(verb, word);
         int r = options_check(&c->options, given, verb);
+        c->may_ask = verb->options & MAY_ASK;
         return r != 0 ? r : verb->run(c, words + n_words - n_args, n_args);
 }
 
@@ -102,6 +106,7 @@ int main(int argc, char **argv) {
         c.style = style_from_environment(&c.options);
         r = run(&c, given, argv + first, (size_t)(argc - first));
         bus_freep(&c.bus);
+        agent_stop(&c.agent);
         options_done(&c.options);
         return r;
 }

@@ -12,6 +12,7 @@ enum {
         ARG_NO_PAGER,
         ARG_NO_LEGEND,
         ARG_NO_BLOCK,
+        ARG_NO_ASK_PASSWORD,
         ARG_ADDRESS,
         ARG_VERSION,
         ARG_KERNEL,
@@ -40,6 +41,7 @@ static const OptionSpec option_table[] = {
         { "host", 'H', "[USER@]HOST", "Ask the liveupdated of another host, over ssh" },
         { "no-pager", ARG_NO_PAGER, NULL, "Do not pipe long output into a pager" },
         { "no-legend", ARG_NO_LEGEND, NULL, "Leave out the headings and the count of tables" },
+        { "no-ask-password", ARG_NO_ASK_PASSWORD, NULL, "Do not ask for a password; fail if one is needed" },
         { "quiet", 'q', NULL, "Print errors only" },
         { "verbose", 'v', NULL, "Tell the steps of a job also when stderr is not a terminal" },
         { "help", 'h', NULL, "Show this" },
@@ -154,6 +156,7 @@ static void set_flag(Options *o, int value) {
         } flags[] = {
                 { ARG_NO_PAGER, &o->no_pager },
                 { ARG_NO_LEGEND, &o->no_legend },
+                { ARG_NO_ASK_PASSWORD, &o->no_ask_password },
                 { 'q', &o->quiet },
                 { 'v', &o->verbose },
                 { 'h', &o->help },

@@ -16,6 +16,7 @@ enum {
         FOR_PLAN = 1 << 4,   /* --device --except */
         FOR_LIST = 1 << 5,   /* --tree --dot */
         FOR_VERIFY = 1 << 6, /* --restore */
+        MAY_ASK = 1 << 7,    /* no option: polkit may ask for a password */
 };
 
 typedef struct Verb {

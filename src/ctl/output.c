@@ -94,5 +94,13 @@ int ctl_fail_errno(const Ctl *c, int r) {
 }
 
 int ctl_connect(Ctl *c, Failure *failure) {
-        return c->bus ? 0 : bus_open(c->options.address, c->options.host, &c->bus, failure);
+        if (c->bus)
+                return 0;
+        int r = bus_open(c->options.address, c->options.host, &c->bus, failure);
+        if (r < 0 || !c->may_ask || c->options.no_ask_password)
+                return r;
+        bus_allow_interaction(c->bus);
+        if (!c->options.address && !c->options.host) /* polkit elsewhere cannot ask here */
+                agent_start(&c->agent);
+        return 0;
 }

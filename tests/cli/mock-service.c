@@ -13,6 +13,7 @@
  *   jump     the state becomes jumping; at the client's next ping (so it has heard of
  *            it) the whole bus is killed, as a kexec would
  *   refuse, denied, cancel-error   requests are answered with an error
+ *   password   requests that may not ask for a password are answered with an error
  *   busy     a job runs and waits for participants; otherwise like plain
  *   fresh    nothing has happened yet; otherwise like plain
  *   wrong    it speaks another version of the interface: UpdateNumber is a string, and
@@ -144,6 +145,9 @@ static int start_job(Mock *m, sd_bus_message *msg, const char *kind, sd_bus_erro
                 return sd_bus_error_set(error, LIVEUPDATE_ERROR_PREFIX "Cancelled", "The job was cancelled.");
         if (is(m, "denied"))
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Rejected by the policy.");
+        if (is(m, "password") && sd_bus_message_get_allow_interactive_authorization(msg) <= 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                        "A password is needed.");
         if (m->n_jobs == ELEMENTSOF(m->jobs))
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many jobs.");
         m->current = &m->jobs[m->n_jobs];

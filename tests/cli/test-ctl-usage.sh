@@ -125,6 +125,40 @@ status=$?
 point 'a full disk: status' exits 1
 point 'a full disk: message' err_has 'The output cannot be written: No space left on device.'
 
+# --- a password ------------------------------------------------------------------------
+# A program stands for polkit's agent; only who is not root has one.
+start_mock password
+mkdir "$tmp/agent"
+cat >"$tmp/agent/pkttyagent" <<'END'
+#!/bin/sh
+echo "$1" | grep -q '^--notify-fd=[0-9]*$' && echo "agent $2" >&2
+echo $$ >"${0%/*}/pid"
+fd=${1#*=}
+eval "exec $fd>&-"
+exec sleep 1000
+END
+chmod +x "$tmp/agent/pkttyagent"
+chmod 755 "$tmp"
+chmod 777 "$tmp/agent"
+gone() {
+        [[ -s $1 ]] && ! kill -0 "$(<"$1")"
+}
+as_nobody() {
+        pty 50 setpriv --reuid=65534 --clear-groups env PATH="$tmp/agent:$PATH" DBUS_SYSTEM_BUS_ADDRESS="$address" "$@"
+}
+if ((EUID == 0)); then
+        as_nobody "$LIVEUPDATECTL" unload
+        point "an agent is there to ask" out_has 'agent --fallback'
+        point 'an agent is there to ask: status' exits 0
+        point 'it has gone with liveupdatectl' gone "$tmp/agent/pid"
+        as_nobody "$LIVEUPDATECTL" --no-ask-password unload
+        point '--no-ask-password: no agent' eval '! out_has agent && exits 4'
+        as_nobody "$LIVEUPDATECTL" jobs
+        point 'none for what everybody may see' eval '! out_has agent && exits 0'
+        as_nobody env PATH=/nonexistent "$LIVEUPDATECTL" unload
+        point 'where there is no agent, it goes on' exits 0
+fi
+
 # --- the manual page -------------------------------------------------------------------
 ctl --help
 cp "$tmp/out" "$tmp/help"

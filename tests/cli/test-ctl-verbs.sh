@@ -209,4 +209,13 @@ point 'denied: status' exits 4
 ctl update --json
 point 'denied: code' json /error/code not-authorised
 
+start_mock password
+ctl unload
+point 'a password may be asked for: status' exits 0
+ctl --no-ask-password unload
+point '--no-ask-password: status' exits 4
+point '--no-ask-password: message' err_has 'A password is needed'
+ctl --no-ask-password unload --json
+point '--no-ask-password: code' json /error/code not-authorised
+
 plan

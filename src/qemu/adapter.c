@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "adapter.h"
+#include "agent.h"
+#include "arrive.h"
+#include "client.h"
+#include "common/log.h"
+#include "machine.h"
+
+#define AGENT_USEC (2 * USEC_PER_SEC)
+#define POWERDOWN_USEC (60 * USEC_PER_SEC)
+#define SAVE_USEC (60 * USEC_PER_SEC)
+
+typedef struct Adapter {
+        const AdapterOptions *options;
+        sd_event *event;
+        sd_event_source *process_source, *monitor_source, *stop_source;
+        Client client;
+        Runtime runtime;
+        Machine machine;
+        bool prepared;
+        bool frozen;
+        bool ending; /* the user wants it to end */
+} Adapter;
+
+/* A machine that cannot do what it is asked is a veto, and says so once. */
+static void veto(Adapter *a, const char *phase, const Problem *p) {
+        log_warning("%s: cannot %s: %s", a->options->name, phase, p->text);
+        if (client_veto(&a->client, phase, p) < 0)
+                log_warning("%s: the veto did not get through; the daemon's deadline stops the update",
+                            a->options->name);
+}
+
+static void run_on(Adapter *a, const char *why) {
+        Problem p;
+
+        client_forget_session(&a->client);
+        a->prepared = false;
+        if (!a->frozen)
+                return;
+        a->frozen = false;
+        if (machine_resume(&a->machine, &p) < 0)
+                log_error("%s: does not go on: %s", a->options->name, p.text);
+        else
+                log_info("%s: goes on (%s)", a->options->name, why);
+}
+
+static int prepare(Adapter *a, Problem *p) {
+        int r = vm_check(&a->machine.qmp, &a->machine.running.spec, p);
+
+        if (r >= 0)
+                r = client_open_session(&a->client, p);
+        if (r < 0)
+                return r;
+        a->prepared = true;
+        return client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
+}
+
+static uint64_t time_left(uint64_t deadline_usec) {
+        uint64_t now = machine_now();
+
+        return deadline_usec == 0 ? SAVE_USEC : deadline_usec > now ? deadline_usec - now : 0;
+}
+
+static int freeze(Adapter *a, uint64_t deadline_usec, Problem *p) {
+        _cleanup_close_ int state = -1, record = -1;
+
+        if (!a->prepared)
+                return problem(p, "not-prepared", "the machine was not there when the update was prepared");
+        a->frozen = true;
+        int r = machine_freeze(&a->machine, time_left(deadline_usec), &state, &record, p);
+        if (r >= 0)
+                r = client_preserve(&a->client, state, TOKEN_STATE, p);
+        if (r >= 0)
+                r = client_preserve(&a->client, record, TOKEN_RECORD, p);
+        return r;
+}
+
+static void on_phase(void *userdata, const char *phase, uint64_t deadline_usec) {
+        Adapter *a = userdata;
+        Problem p = { .text = "" };
+        int r;
+
+        if (streq(phase, "resume")) {
+                run_on(a, "the update was called off");
+                return;
+        }
+        if (streq(phase, "prepare"))
+                r = prepare(a, &p);
+        else if (streq(phase, "freeze"))
+                r = freeze(a, deadline_usec, &p);
+        else
+                r = problem(&p, "phase", "the phase %s is not known here", phase);
+        if (r < 0)
+                veto(a, phase, &p);
+        else if (client_ready(&a->client, phase, &p) < 0)
+                log_warning("%s: %s: %s", a->options->name, phase, p.text);
+        else
+                log_info("%s: %s", a->options->name, streq(phase, "freeze") ? "frozen" : "prepared");
+}
+
+/* Without a daemon there is no jump any more that could take the frozen guest along. */
+static void on_daemon(void *userdata, bool there) {
+        Adapter *a = userdata;
+        Problem p;
+
+        if (!there)
+                run_on(a, "the daemon is gone");
+        else if (client_register(&a->client, &p) < 0)
+                log_warning("%s: does not take part in updates: %s", a->options->name, p.text);
+}
+
+static const ClientEvents client_events = { .on_phase = on_phase, .on_daemon = on_daemon };
+
+/* QEMU's end, and ours. */
+
+static int on_process(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Adapter *a = userdata;
+
+        log_info("%s: QEMU has ended", a->options->name);
+        runtime_forget(&a->runtime);
+        return sd_event_exit(a->event, a->ending || a->machine.qmp.shutdown ? 0 : -ECHILD);
+}
+
+static int on_monitor(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Adapter *a = userdata;
+        Problem p;
+
+        if (qmp_drain(&a->machine.qmp, &p) < 0)
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF); /* the process' end follows */
+        return 0;
+}
+
+static int on_powerdown_time(sd_event_source *source, uint64_t usec, void *userdata) {
+        Adapter *a = userdata;
+
+        log_notice("%s: did not power down; ending it", a->options->name);
+        (void)vm_quit(&a->machine.qmp, NULL);
+        return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        Adapter *a = userdata;
+
+        if (a->ending || a->frozen || vm_powerdown(&a->machine.qmp, NULL) < 0)
+                (void)vm_quit(&a->machine.qmp, NULL);
+        a->ending = true;
+        if (!a->stop_source)
+                (void)sd_event_add_time_relative(a->event, &a->stop_source, CLOCK_MONOTONIC, POWERDOWN_USEC, 0,
+                                                 on_powerdown_time, a);
+        return 0;
+}
+
+static int watch(Adapter *a) {
+        int r = sd_event_add_io(a->event, &a->process_source, a->machine.running.process.pidfd, EPOLLIN, on_process,
+                                a);
+
+        if (r >= 0)
+                r = sd_event_add_io(a->event, &a->monitor_source, a->machine.qmp.fd, EPOLLIN, on_monitor, a);
+        /* After what the monitor has to say about it. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(a->process_source, SD_EVENT_PRIORITY_IDLE);
+        return r;
+}
+
+/* Coming up. */
+
+static int begin(Adapter *a, Problem *p) {
+        _cleanup_(spec_done) Spec spec = { 0 };
+
+        int r = machine_adopt(&a->machine, p);
+        if (r >= 0)
+                return arrive_adopted(&a->machine, &a->client, p);
+        if (r != -ENOENT)
+                return r;
+        r = arrive(&a->machine, &a->client, p);
+        if (r != -ENOENT)
+                return r;
+        if (!a->options->program)
+                return problem(p, "nothing-to-resume", "no machine %s came over from another kernel",
+                               a->options->name);
+        r = machine_spec(a->options->name, a->options->program, a->options->args, a->options->hook, &spec, p);
+        return r < 0 ? r : machine_start(&a->machine, &spec, p);
+}
+
+static void set_guest_time(Adapter *a) {
+        const char *agent = a->machine.running.spec.agent;
+
+        if (agent && agent_set_time(agent, AGENT_USEC) < 0)
+                log_info("%s: the guest agent did not set the clock", a->options->name);
+}
+
+static int set_up(Adapter *a, Problem *p) {
+        sigset_t stop;
+
+        (void)sigemptyset(&stop);
+        (void)sigaddset(&stop, SIGTERM);
+        (void)sigaddset(&stop, SIGINT);
+        (void)sigprocmask(SIG_BLOCK, &stop, NULL);
+        int r = sd_event_default(&a->event);
+        if (r >= 0)
+                r = sd_event_add_signal(a->event, NULL, SIGTERM, on_stop, a);
+        if (r >= 0)
+                r = sd_event_add_signal(a->event, NULL, SIGINT, on_stop, a);
+        if (r < 0)
+                return problem_errno(p, r, "system", "the event loop");
+        r = runtime_open(a->options->base, a->options->name, &a->runtime, p);
+        if (r < 0)
+                return r;
+        a->machine.runtime = &a->runtime;
+        return client_open(&a->client, a->event, a->options->name, &client_events, a, p);
+}
+
+static int run(Adapter *a, Problem *p) {
+        int r = set_up(a, p);
+        if (r >= 0)
+                r = begin(a, p);
+        if (r < 0)
+                return r;
+        bool came_over = a->machine.running.spec.n_spans > 0;
+        r = watch(a);
+        if (r < 0)
+                return problem_errno(p, r, "system", "watching QEMU");
+        r = client_register(&a->client, p);
+        if (r < 0)
+                log_warning("%s: does not take part in updates: %s", a->options->name, p->text);
+        (void)sd_notifyf(false, "READY=1\nSTATUS=QEMU %s runs", a->machine.version);
+        log_info("%s: QEMU %s runs as process %d", a->options->name, a->machine.version,
+                 (int)a->machine.running.process.pid);
+        if (came_over)
+                set_guest_time(a);
+        r = sd_event_loop(a->event);
+        return r < 0 ? problem_errno(p, r, "qemu-ended", "QEMU ended by itself") : 0;
+}
+
+int adapter_run(const AdapterOptions *options, Problem *p) {
+        Adapter a = {
+                .options = options, .machine = MACHINE_NONE, .runtime = { .dir_fd = -1 }, .client = { .lease = -1 }
+        };
+
+        int r = run(&a, p);
+        sd_event_source_unref(a.process_source);
+        sd_event_source_unref(a.monitor_source);
+        sd_event_source_unref(a.stop_source);
+        client_close(&a.client);
+        machine_done(&a.machine);
+        runtime_close(&a.runtime);
+        sd_event_unref(a.event);
+        return r;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The adapter as a client of liveupdated: registration, its one session, answers. Calls
+ * block, with a time-out that allows for preserving large memory; phases come as calls of
+ * on_phase from the event loop.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "problem.h"
+
+enum { TOKEN_RAM = 1, TOKEN_STATE = 2, TOKEN_RECORD = 3 };
+
+typedef struct ClientEvents {
+        /* phase: prepare, freeze, resume; deadline on CLOCK_MONOTONIC, 0 for none. */
+        void (*on_phase)(void *userdata, const char *phase, uint64_t deadline_usec);
+        void (*on_daemon)(void *userdata, bool there);
+} ClientEvents;
+
+typedef struct Client {
+        const char *name;
+        const ClientEvents *events;
+        void *userdata;
+        sd_bus *bus;
+        sd_bus_slot *phase_slot;
+        char *participant;
+        char *session; /* object path; NULL: none */
+        int lease;
+} Client;
+
+int client_open(Client *c, sd_event *event, const char *name, const ClientEvents *events, void *userdata, Problem *p);
+void client_close(Client *c);
+
+int client_register(Client *c, Problem *p);
+int client_ready(Client *c, const char *phase, Problem *p);
+int client_veto(Client *c, const char *phase, const Problem *why);
+/* The daemon's state ("normal", "frozen", …) into buf; -ENOTCONN when there is no daemon. */
+int client_state(Client *c, char *buf, size_t size, Problem *p);
+
+int client_open_session(Client *c, Problem *p);
+/* -ENOENT: no session of this name came over. */
+int client_claim_session(Client *c, Problem *p);
+int client_preserve(Client *c, int fd, uint64_t token, Problem *p);
+int client_retrieve(Client *c, uint64_t token, int *ret_fd, Problem *p);
+int client_finish(Client *c, Problem *p);
+void client_forget_session(Client *c);

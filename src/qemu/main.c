@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * liveupdate-qemu: carries an unmodified QEMU virtual machine across the host's kernel
+ * change. run starts it, or brings it back when it came over; resume only brings back;
+ * check says what would be carried and why not.
+ */
+#include <getopt.h>
+
+#include "adapter.h"
+#include "common/log.h"
+#include "machine.h"
+
+static void usage(FILE *f) {
+        fputs("liveupdate-qemu [OPTION...] run NAME -- QEMU ARGUMENT...\n"
+              "liveupdate-qemu [OPTION...] resume NAME\n"
+              "liveupdate-qemu [OPTION...] check NAME -- QEMU ARGUMENT...\n\n"
+              "Keeps a QEMU virtual machine alive while the host changes its kernel.\n\n"
+              "  run     start the machine, or bring it back if it came over from another kernel\n"
+              "  resume  only bring it back\n"
+              "  check   print the command line that would be run, or why it cannot be carried\n\n"
+              "     --hook=PROGRAM       PROGRAM start NAME makes the network before QEMU starts\n"
+              "     --runtime-dir=PATH   where the monitor's socket goes (" RUNTIME_DIRECTORY ")\n"
+              "  -h --help               this text\n"
+              "     --version            the version\n",
+              f);
+}
+
+static int fail(const Problem *p) {
+        log_error("%s (%s)", p->text, p->code);
+        return EXIT_FAILURE;
+}
+
+static int check(const AdapterOptions *o) {
+        _cleanup_(spec_done) Spec spec = { 0 };
+        _cleanup_strv_ Strv argv = { 0 };
+        Problem p = { 0 };
+
+        int r = machine_spec(o->name, o->program, o->args, o->hook, &spec, &p);
+        if (r >= 0)
+                r = spec_argv(&spec, 3, 4, false, &argv);
+        if (r < 0)
+                return fail(&p);
+        for (size_t i = 0; i < argv.n; i++)
+                puts(argv.v[i]);
+        return EXIT_SUCCESS;
+}
+
+static int run(const AdapterOptions *o) {
+        Problem p = { 0 };
+
+        return adapter_run(o, &p) < 0 ? fail(&p) : EXIT_SUCCESS;
+}
+
+static int usage_error(const char *what) {
+        fprintf(stderr, "liveupdate-qemu: %s\n", what);
+        usage(stderr);
+        return 2;
+}
+
+static int dispatch(int argc, char **argv, AdapterOptions *o) {
+        if (argc < 2)
+                return usage_error("a verb and a name are needed");
+        const char *verb = argv[0];
+        o->name = argv[1];
+        if (streq(verb, "resume"))
+                return argc == 2 ? run(o) : usage_error("resume takes a name alone");
+        if (!streq(verb, "run") && !streq(verb, "check"))
+                return usage_error("the verb is not known");
+        int at = argc > 2 && streq(argv[2], "--") ? 3 : 2;
+        if (argc <= at)
+                return usage_error("QEMU's command line is missing");
+        o->program = argv[at];
+        o->args = argv + at + 1;
+        return streq(verb, "run") ? run(o) : check(o);
+}
+
+int main(int argc, char **argv) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },
+                { "hook", required_argument, NULL, 'H' },
+                { "runtime-dir", required_argument, NULL, 'r' },
+                {},
+        };
+        AdapterOptions o = { .base = getenv("RUNTIME_DIRECTORY") ?: RUNTIME_DIRECTORY };
+        int option;
+
+        while ((option = getopt_long(argc, argv, "+h", options, NULL)) >= 0)
+                switch (option) {
+                case 'h':
+                        usage(stdout);
+                        return EXIT_SUCCESS;
+                case 'V':
+                        puts("liveupdate-qemu " PROJECT_VERSION);
+                        return EXIT_SUCCESS;
+                case 'H':
+                        o.hook = optarg;
+                        break;
+                case 'r':
+                        o.base = optarg;
+                        break;
+                default:
+                        return 2;
+                }
+        return dispatch(argc - optind, argv + optind, &o);
+}

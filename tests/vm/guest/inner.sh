@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# QEMU machines in the VM, under liveupdate-qemu, for cases that source this; what runs in
+# them is luvm-inner. What a machine prints is appended to a file that outlives the kernel.
+
+inner_log() { echo "$LUVM_SHARED/inner-$1.log"; }
+inner_disk() { echo "$LUVM_SHARED/inner-$1.img"; }
+adapter_log() { echo "$LUVM_SHARED/adapter-$1-$STAGE.log"; }
+
+# start_inner NAME [MIB [WORD...]]: under the adapter, in the background; new, or as it came over.
+start_inner() {
+        local name=$1 mib=${2:-64} disk
+        shift $(($# < 2 ? $# : 2))
+        disk=$(inner_disk "$name")
+        [[ -e $disk ]] || truncate -s 8M "$disk"
+        "$LUVM_BUILD/src/qemu/liveupdate-qemu" run "$name" -- qemu-system-x86_64 -M q35 -m "${mib}M" \
+                -nodefaults -no-user-config -display none -no-reboot \
+                -bios qboot.rom -kernel "$LUVM_BUILD/tests/vm/guest/luvm-inner" \
+                -chardev "file,id=serial,path=$(inner_log "$name"),append=on" -serial chardev:serial \
+                -drive "file=$disk,if=virtio,format=raw,cache=none,aio=threads" \
+                -device virtio-rng-pci "$@" \
+                >>"$(adapter_log "$name")" 2>&1 3>&- 4>&- &
+        echo $! >"/run/luvm/adapter-$name.pid"
+}
+
+inner_count() { sed -n 's/^inner boot=.* count=\([0-9]*\) .*/\1/p' "$(inner_log "$1")" 2>/dev/null | tail -n 1; }
+inner_boot() { sed -n 's/^inner boot=\([^ ]*\) .*/\1/p' "$(inner_log "$1")" 2>/dev/null | sort -u; }
+inner_checked() { sed -n 's/^inner .* checked=\([0-9]*\).*/\1/p' "$(inner_log "$1")" 2>/dev/null | tail -n 1; }
+
+inner_counts_past() { local n; n=$(inner_count "$1"); ((${n:--1} > $2)); }
+inner_checked_past() { local n; n=$(inner_checked "$1"); ((${n:--1} > $2)); }
+
+# inner_runs NAME DESCRIPTION: it counts on from where it is now; one point.
+inner_runs() {
+        local from
+        from=$(inner_count "$1")
+        if wait_for 20 inner_counts_past "$1" "${from:-0}"; then
+                ok "$2"
+        else
+                not_ok "$2" "$(tail -n 5 "$(inner_log "$1")" "$(adapter_log "$1")" "$DAEMON_LOG")"
+        fi
+}
+
+# adapter_says NAME TEXT: one point.
+adapter_says() {
+        if wait_for 30 grep -q -F -e "$2" "$(adapter_log "$1")"; then
+                ok "stage $STAGE: $1: $2"
+        else
+                not_ok "stage $STAGE: $1: $2" "$(tail -n 5 "$(adapter_log "$1")" "$DAEMON_LOG")"
+        fi
+}
+
+# inner_whole NAME: memory verified again since count, one boot, nothing broken, and all
+# that was ever written is on the disk. Four points.
+inner_whole() {
+        local checked
+        checked=$(inner_checked "$1")
+        check "$1: all memory is verified again" wait_for 30 inner_checked_past "$1" "${checked:-0}"
+        is "$(inner_boot "$1" | wc -l)" 1 "$1: it is one boot"
+        is "$(grep -c BROKEN "$(inner_log "$1")")" 0 "$1: nothing is broken"
+        check "$1: every write is on the disk" luvm-records "$(inner_disk "$1")"
+}

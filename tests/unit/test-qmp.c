@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The monitor's client against scripted answers: the other end of a socketpair is filled
+ * before the call, since each call knows which id it will have.
+ */
+/* cmocka.h wants these before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <json-c/json.h>
+#include <sys/socket.h>
+
+#include "qemu/qmp.h"
+#include "qemu/vm.h"
+
+#define TIMEOUT (50 * USEC_PER_MSEC)
+#define GREETING                                                                                               \
+        "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 22, \"minor\": 2, \"major\": 7}, \"package\": \"\"}, " \
+        "\"capabilities\": []}}\r\n"
+
+typedef struct Rig {
+        Qmp qmp;
+        int peer;
+} Rig;
+
+static void say(Rig *rig, const char *text) {
+        assert_int_equal(send(rig->peer, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static int set_up(void **state) {
+        static Rig rig;
+        _cleanup_free_ char *version = NULL;
+        int fds[2];
+        Problem p;
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        rig.peer = fds[1];
+        say(&rig, GREETING "{\"return\": {}, \"id\": 1}\r\n");
+        assert_int_equal(qmp_open(&rig.qmp, fds[0], TIMEOUT, &version, &p), 0);
+        assert_string_equal(version, "7.2.22");
+        *state = &rig;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        Rig *rig = *state;
+
+        qmp_close(&rig->qmp);
+        fd_close(rig->peer);
+        return 0;
+}
+
+static void test_answers(void **state) {
+        Rig *rig = *state;
+        Problem p;
+
+        /* An event and a late answer come first. */
+        say(rig, "{\"event\": \"STOP\", \"timestamp\": {}}\r\n{\"return\": 1, \"id\": 1}\r\n"
+                 "{\"return\": {\"running\": true}, \"id\": 2}\r\n");
+        assert_int_equal(vm_running(&rig->qmp, &p), 1);
+}
+
+static void test_refusal(void **state) {
+        Rig *rig = *state;
+        Problem p;
+
+        say(rig, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such thing\"}, \"id\": 2}\r\n");
+        assert_int_equal(qmp_call(&rig->qmp, "stop", NULL, -1, TIMEOUT, NULL, &p), -EREMOTEIO);
+        assert_non_null(strstr(p.text, "no such thing"));
+}
+
+static void test_silence(void **state) {
+        Rig *rig = *state;
+        Problem p;
+
+        assert_int_equal(qmp_call(&rig->qmp, "stop", NULL, -1, TIMEOUT, NULL, &p), -ETIMEDOUT);
+        /* The late answer is no answer to the next call. */
+        say(rig, "{\"return\": {}, \"id\": 2}\r\n{\"error\": {\"desc\": \"late\"}, \"id\": 3}\r\n");
+        assert_int_equal(qmp_call(&rig->qmp, "cont", NULL, -1, TIMEOUT, NULL, &p), -EREMOTEIO);
+}
+
+static void test_end(void **state) {
+        Rig *rig = *state;
+        Problem p;
+
+        say(rig, "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true}}\r\n");
+        rig->peer = fd_close(rig->peer);
+        assert_int_equal(qmp_drain(&rig->qmp, &p), -EPIPE);
+        assert_true(rig->qmp.shutdown);
+        assert_int_equal(qmp_call(&rig->qmp, "stop", NULL, -1, TIMEOUT, NULL, &p), -EPIPE);
+}
+
+static void test_nonsense(void **state) {
+        Rig *rig = *state;
+        Problem p;
+
+        say(rig, "[1, 2]\r\n");
+        assert_int_equal(qmp_call(&rig->qmp, "stop", NULL, -1, TIMEOUT, NULL, &p), -EBADMSG);
+}
+
+static void test_save(void **state) {
+        Rig *rig = *state;
+        _cleanup_close_ int fd = dup(rig->peer);
+        Problem p;
+
+        say(rig, "{\"return\": {}, \"id\": 2}\r\n{\"return\": {}, \"id\": 3}\r\n"
+                 "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"setup\"}}\r\n"
+                 "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n"
+                 "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n");
+        assert_int_equal(vm_save(&rig->qmp, "7.2.22", fd, TIMEOUT, &p), 0);
+        say(rig, "{\"return\": {}, \"id\": 4}\r\n{\"return\": {}, \"id\": 5}\r\n"
+                 "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\r\n"
+                 "{\"return\": {\"status\": \"failed\", \"error-desc\": \"disk full\"}, \"id\": 6}\r\n");
+        assert_int_equal(vm_save(&rig->qmp, "7.2.22", fd, TIMEOUT, &p), -EINVAL);
+        assert_string_equal(p.code, "save-failed");
+        assert_non_null(strstr(p.text, "disk full"));
+}
+
+static void test_check(void **state) {
+        Rig *rig = *state;
+        Spec spec = { .ram_size = 4096 };
+        Problem p;
+
+        say(rig, "{\"return\": {\"blocked-reasons\": [\"9p is mounted\"]}, \"id\": 2}\r\n");
+        assert_int_equal(vm_check(&rig->qmp, &spec, &p), -EINVAL);
+        assert_string_equal(p.code, "blocked");
+        say(rig, "{\"return\": {}, \"id\": 3}\r\n{\"return\": [{\"share\": false, \"size\": 4096}], \"id\": 4}\r\n");
+        assert_int_equal(vm_check(&rig->qmp, &spec, &p), -EINVAL);
+        assert_string_equal(p.code, "memory-private");
+        say(rig, "{\"return\": {}, \"id\": 5}\r\n{\"return\": [{\"share\": true, \"size\": 8192}], \"id\": 6}\r\n");
+        assert_int_equal(vm_check(&rig->qmp, &spec, &p), -EINVAL);
+        assert_string_equal(p.code, "memory-size");
+        say(rig, "{\"return\": {}, \"id\": 7}\r\n{\"return\": [{\"share\": true, \"size\": 4096}], \"id\": 8}\r\n"
+                 "{\"return\": [{\"name\": \"d\", \"type\": \"child<edu>\"}], \"id\": 9}\r\n{\"return\": [], \"id\": "
+                 "10}\r\n");
+        assert_int_equal(vm_check(&rig->qmp, &spec, &p), -EINVAL);
+        assert_string_equal(p.code, "hot-plugged");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(test_answers),  TEST(test_refusal), TEST(test_silence), TEST(test_end),
+                TEST(test_nonsense), TEST(test_save),    TEST(test_check),
+        };
+        return cmocka_run_group_tests_name("qmp", tests, NULL, NULL);
+}

@@ -8,6 +8,8 @@
  *       preserves a memfd with FILE's contents, loads the kernel, and jumps
  *   luvm-kexec retrieve SESSION TOKEN
  *       writes the memfd's contents to standard output and finishes the session
+ *   luvm-kexec unload
+ *       takes the loaded image away behind the daemon's back, so that its jump fails
  *
  * The session stays open from PRESERVE_FD to reboot(2): closing it would drop the file.
  */
@@ -124,13 +126,22 @@ static int retrieve(char **args) {
         return EXIT_SUCCESS;
 }
 
+static int unload(void) {
+        if (syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL, (unsigned long)KEXEC_FILE_UNLOAD) < 0)
+                die("unload");
+        return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
         if (argc == 8 && strcmp(argv[1], "jump") == 0)
                 return jump(argv + 2);
         if (argc == 4 && strcmp(argv[1], "retrieve") == 0)
                 return retrieve(argv + 2);
+        if (argc == 2 && strcmp(argv[1], "unload") == 0)
+                return unload();
         fputs("usage: luvm-kexec jump SESSION TOKEN FILE KERNEL INITRD CMDLINE\n"
-              "       luvm-kexec retrieve SESSION TOKEN\n",
+              "       luvm-kexec retrieve SESSION TOKEN\n"
+              "       luvm-kexec unload\n",
               stderr);
         return 2;
 }

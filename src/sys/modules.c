@@ -121,24 +121,30 @@ static int open_kmod(ModulesIndex *m, const char *dir) {
         return 0;
 }
 
-int modules_open(const char *root, const char *release, ModulesIndex **ret) {
+/* The directory of a release's modules. */
+static int find_release(const char *root, const char *release, char path[static PATH_MAX], int *ret_fd) {
         static const char *const places[] = { "lib/modules", "usr/lib/modules" };
-        _cleanup_(modules_freep) ModulesIndex *m = NULL;
-        _cleanup_close_ int dir_fd = -1;
-        char path[PATH_MAX];
-        int r;
 
         if (str_empty(release) || strchr(release, '/') || *release == '.')
                 return -EINVAL;
-        for (size_t i = 0; i < ELEMENTSOF(places) && dir_fd < 0; i++) {
-                if ((size_t)snprintf(path, sizeof(path), "%s/%s/%s", root, places[i], release) >= sizeof(path))
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                if (snprintf(path, PATH_MAX, "%s/%s/%s", root, places[i], release) >= PATH_MAX)
                         return -ENAMETOOLONG;
-                dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (dir_fd < 0 && errno != ENOENT)
-                        return -errno;
+                *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (*ret_fd >= 0 || errno != ENOENT)
+                        return *ret_fd < 0 ? -errno : 0;
         }
-        if (dir_fd < 0)
-                return -ENOENT;
+        return -ENOENT;
+}
+
+int modules_open(const char *root, const char *release, ModulesIndex **ret) {
+        _cleanup_(modules_freep) ModulesIndex *m = NULL;
+        _cleanup_close_ int dir_fd = -1;
+        char path[PATH_MAX];
+
+        int r = find_release(root, release, path, &dir_fd);
+        if (r < 0)
+                return r;
         m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
@@ -295,4 +301,87 @@ int modules_native(ModulesIndex *m, const char *modalias, Native *ret, const cha
         *ret = k->native;
         *ret_driver = k->driver;
         return 0;
+}
+
+/* ---- one module by its name ---- */
+
+static void kmod_freep(struct kmod_ctx **kmod) {
+        if (*kmod)
+                (void)kmod_unref(*kmod);
+}
+
+/* *ret NULL: there is none. */
+static int find_by_name(struct kmod_ctx *kmod, const char *name, struct kmod_module **ret) {
+        struct kmod_list *found = NULL;
+
+        int r = kmod_module_new_from_lookup(kmod, name, &found);
+        if (r < 0 && r != -ENOENT && r != -ENOSYS)
+                return r;
+        *ret = found ? kmod_module_get_module(found) : NULL;
+        (void)kmod_module_unref_list(found);
+        return *ret ? 0 : -ENOENT;
+}
+
+int modules_load(const char *name) {
+        _cleanup_(kmod_freep) struct kmod_ctx *kmod = kmod_new(NULL, NULL);
+        struct kmod_module *module;
+
+        if (!kmod)
+                return -ENOMEM;
+        kmod_set_log_fn(kmod, on_log, NULL);
+        int r = find_by_name(kmod, name, &module);
+        if (r < 0)
+                return r;
+        int state = kmod_module_get_initstate(module);
+        if (state == KMOD_MODULE_LIVE || state == KMOD_MODULE_BUILTIN)
+                r = 0;
+        else {
+                r = kmod_module_probe_insert_module(module, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL, NULL);
+                r = r == KMOD_PROBE_APPLY_BLACKLIST ? -ENOENT : r < 0 ? r : 1;
+        }
+        (void)kmod_module_unref(module);
+        return r;
+}
+
+static int find_key(struct kmod_module *module, const char *key, char *ret, size_t size) {
+        struct kmod_list *info = NULL, *item;
+
+        int r = kmod_module_get_info(module, &info);
+        if (r < 0)
+                return r;
+        r = -ENODATA;
+        kmod_list_foreach(item, info) {
+                const char *value = kmod_module_info_get_value(item);
+
+                if (!streq(kmod_module_info_get_key(item), key))
+                        continue;
+                r = strlen(value) < size ? 0 : -EBADMSG;
+                if (r >= 0)
+                        memcpy(ret, value, strlen(value) + 1);
+                break;
+        }
+        kmod_module_info_free_list(info);
+        return r;
+}
+
+int modules_info(const char *root, const char *release, const char *name, const char *key, char *ret, size_t size) {
+        static const char *const no_config[] = { NULL };
+        _cleanup_(kmod_freep) struct kmod_ctx *kmod = NULL;
+        _cleanup_close_ int dir_fd = -1;
+        struct kmod_module *module;
+        char path[PATH_MAX];
+
+        int r = find_release(root, release, path, &dir_fd);
+        if (r < 0)
+                return r;
+        kmod = kmod_new(path, no_config);
+        if (!kmod)
+                return -ENOMEM;
+        kmod_set_log_fn(kmod, on_log, NULL);
+        r = find_by_name(kmod, name, &module);
+        if (r < 0)
+                return r;
+        r = find_key(module, key, ret, size);
+        (void)kmod_module_unref(module);
+        return r;
 }

@@ -23,3 +23,12 @@ DEFINE_CLEANUP(ModulesIndex, modules_free);
  * NATIVE_NONE only if the lists of modules and of built-in drivers are both there, else
  * what is not found is NATIVE_UNKNOWN. */
 int modules_native(ModulesIndex *m, const char *modalias, Native *ret, const char **ret_driver);
+
+/* Loads a module of the running kernel, and what it depends on, as modprobe(8) would. 1 if
+ * it was loaded now, 0 if it was there; -ENOENT: there is none, or modprobe.d(5) forbids
+ * it. */
+int modules_load(const char *name);
+/* What a module of the release says under a key of its own (MODULE_INFO()). -ENOENT: there
+ * is no such release, or no such module in it; -ENODATA: it has no such key; -EBADMSG: what
+ * it says is longer than size. */
+int modules_info(const char *root, const char *release, const char *name, const char *key, char *ret, size_t size);

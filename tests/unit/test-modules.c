@@ -7,6 +7,7 @@
 #include "common/fd.h"
 #include "sys/modules.h"
 
+#include <elf.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -276,6 +277,60 @@ static void test_damaged(void **state) {
         expect(m, NVME, NATIVE_UNKNOWN, NULL);
 }
 
+/* ---- what a module says of itself ---- */
+
+/* A relocatable object with a section .modinfo and nothing else. */
+static void put_module(const char *name, const char *modinfo, size_t size) {
+        static const char names[] = "\0.modinfo\0.shstrtab";
+        uint8_t file[2048] = {};
+        Elf64_Ehdr *h = (void *)file;
+        Elf64_Shdr *sections;
+
+        memcpy(h->e_ident, ELFMAG, SELFMAG);
+        h->e_ident[EI_CLASS] = ELFCLASS64;
+        h->e_ident[EI_DATA] = __BYTE_ORDER == __LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB;
+        h->e_ident[EI_VERSION] = EV_CURRENT;
+        h->e_type = ET_REL;
+        h->e_machine = EM_X86_64;
+        h->e_version = EV_CURRENT;
+        h->e_ehsize = sizeof(*h);
+        h->e_shentsize = sizeof(*sections);
+        h->e_shnum = 3;
+        h->e_shstrndx = 2;
+        h->e_shoff = 1024;
+        sections = (void *)(file + h->e_shoff);
+        sections[1] = (Elf64_Shdr){ .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_offset = 128, .sh_size = size };
+        sections[2] = (Elf64_Shdr){ .sh_name = 10, .sh_type = SHT_STRTAB, .sh_offset = 64, .sh_size = sizeof(names) };
+        memcpy(file + 64, names, sizeof(names));
+        memcpy(file + 128, modinfo, size);
+        put(name, file, h->e_shoff + 3 * sizeof(*sections));
+}
+
+static int info_of(const char *release, const char *module, char *buf, size_t size) {
+        return modules_info(root, release, module, "liveupdate_compatible", buf, size);
+}
+
+static void test_info(void **state) {
+        static const Entry dep[] = { { "bare", "bare.ko:" }, { "gone", "gone.ko:" }, { "shim", "shim.ko:" } };
+        static const char with[] = "license=GPL\0liveupdate_compatible=some-abi-v7\0name=shim",
+                          without[] = "license=GPL";
+        char buf[16] = "as it was";
+
+        put_depmod(NULL, 0, NULL, 0);
+        put_index("modules.dep.bin", dep, ELEMENTSOF(dep));
+        put_module("shim.ko", with, sizeof(with));
+        put_module("bare.ko", without, sizeof(without));
+        assert_int_equal(info_of("7.3.4", "shim", buf, sizeof(buf)), 0);
+        assert_string_equal(buf, "some-abi-v7");
+        assert_int_equal(info_of("7.3.4", "shim", buf, 11), -EBADMSG);
+        assert_int_equal(info_of("7.3.4", "bare", buf, sizeof(buf)), -ENODATA);
+        assert_int_equal(info_of("7.3.4", "other", buf, sizeof(buf)), -ENOENT);
+        assert_int_equal(info_of("7.3.5", "shim", buf, sizeof(buf)), -ENOENT);
+        assert_int_equal(info_of("../7.3.4", "shim", buf, sizeof(buf)), -EINVAL);
+        assert_true(info_of("7.3.4", "gone", buf, sizeof(buf)) < 0);
+        assert_string_equal(buf, "some-abi-v7");
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
 
 int main(void) {
@@ -285,6 +340,7 @@ int main(void) {
                 test(test_builtin_order), test(test_builtin_before_module),
                 test(test_builtin_index), test(test_module_that_is_builtin),
                 test(test_many),          test(test_damaged),
+                test(test_info),
         };
 
         return cmocka_run_group_tests_name("modules", tests, NULL, NULL);

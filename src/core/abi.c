@@ -10,8 +10,8 @@
 #include <endian.h>
 
 enum {
-        PREFIX_MAX = 5, /* "memfd" */
-        DIGITS_MAX = 9, /* so that a version fits 32 bits */
+        PREFIX_MAX = 12, /* "pci-iov-keep" */
+        DIGITS_MAX = 9,  /* so that a version fits 32 bits */
         JOINT_MAX = ABI_STRING_MAX + 1,
         FDT_MAGIC = (int)0xd00dfeed,
         FDT_BEGIN_NODE = 1,
@@ -20,7 +20,7 @@ enum {
         FDT_PROPS_MAX = 64,
 };
 
-/* One byte before, "memfd-v", the digits and the NUL must fit into the tail. */
+/* One byte before, "pci-iov-keep-v", the digits and the NUL must fit into the tail. */
 _Static_assert(1 + PREFIX_MAX + 2 + DIGITS_MAX + 1 <= JOINT_MAX, "a whole string must fit into the tail");
 
 static bool is_text(char c) {
@@ -45,6 +45,8 @@ static char *slot_of(KernelAbi *abi, const char *prefix, size_t n) {
                 return abi->luo;
         if (n == 5 && memcmp(prefix, "memfd", 5) == 0)
                 return abi->memfd;
+        if (n == PREFIX_MAX && memcmp(prefix, "pci-iov-keep", PREFIX_MAX) == 0)
+                return abi->iov;
         return NULL;
 }
 

@@ -18,6 +18,9 @@ typedef struct KernelAbi {
         char kho[ABI_STRING_MAX]; /* "" when the image has none */
         char luo[ABI_STRING_MAX];
         char memfd[ABI_STRING_MAX];
+        /* "pci-iov-keep-v1": a kernel with the project's patch for SR-IOV, which keeps VFs that
+         * the one before asks it to (kernel-shim/patches). No kernel must have it. */
+        char iov[ABI_STRING_MAX];
 } KernelAbi;
 
 /* Finds the strings in an image that arrives in pieces of any size; keep one scanner,

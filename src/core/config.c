@@ -18,6 +18,7 @@ static const ConfigKey keys[] = {
         { "Kexec", "AppendCommandLine", CONFIG_WORDS, offsetof(Config, kexec_append), "" },
         { "Luo", "Device", CONFIG_PATH, offsetof(Config, luo_device), "/dev/liveupdate" },
         { "Luo", "BusyTimeoutSec", CONFIG_SPAN, offsetof(Config, luo_busy_usec), "10s" },
+        { "Luo", "Shim", CONFIG_AUTO, offsetof(Config, luo_shim), "auto" },
         /* The upper bounds are those of the manifest (MANIFEST_SESSIONS_MAX and so on). */
         { "Limits", "Sessions", CONFIG_NUMBER, offsetof(Config, limit_sessions), "4096", 1, 65536 },
         { "Limits", "FilesPerSession", CONFIG_NUMBER, offsetof(Config, limit_files), "65536", 1, 524288 },
@@ -103,6 +104,11 @@ static int set_value(Config *c, const ConfigKey *k, const char *value, bool appe
                 if (*value && (*value != '/' || !utf8_printable(value, strlen(value))))
                         return -EINVAL;
                 return set_text(field(c, k), value);
+        case CONFIG_AUTO:
+                if (!streq(value, "auto") && !streq(value, "no"))
+                        return -EINVAL;
+                *(bool *)field(c, k) = streq(value, "auto");
+                return 0;
         case CONFIG_WORDS:
                 return add_words(field(c, k), value, append);
         }
@@ -115,6 +121,7 @@ static void complain_value(const IniFile *f, const ConfigKey *k, const char *val
                 [CONFIG_SPAN] = "a time span such as 500ms, 30s, 2min or infinity",
                 [CONFIG_NUMBER] = "a decimal number",
                 [CONFIG_PATH] = "an absolute path",
+                [CONFIG_AUTO] = "auto or no",
                 [CONFIG_WORDS] = "printable UTF-8 text",
         };
 

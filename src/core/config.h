@@ -31,6 +31,7 @@ typedef struct Config {
         /* [Luo] */
         char *luo_device;
         uint64_t luo_busy_usec;
+        bool luo_shim; /* load the kernel module, and use it */
 
         /* [Limits] */
         uint64_t limit_sessions;
@@ -51,6 +52,7 @@ typedef enum ConfigType {
         CONFIG_SPAN,    /* a time span in which 0 means 0 */
         CONFIG_NUMBER,
         CONFIG_PATH,  /* absolute; empty: not set */
+        CONFIG_AUTO,  /* "auto" or "no", as bool */
         CONFIG_WORDS, /* one line of text; lines of one file add up, with a space between */
 } ConfigType;
 

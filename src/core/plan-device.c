@@ -164,6 +164,8 @@ static int check_vf(const Check *c) {
                 return 0;
         if (!(c->w->in->facts->can & PLAN_CAN_VF))
                 r = FIND(c, REASON_NO_VF_SUPPORT, VERDICT_CANNOT, NULL);
+        if (r >= 0 && c->w->in->facts->next_no_vf)
+                r = FIND(c, REASON_NEXT_NO_VF, VERDICT_CANNOT, NULL);
         if (r < 0)
                 return r;
         address_format(pf ? pf->address : c->f->physfn, text);
@@ -199,26 +201,44 @@ static int check_vfs(const Check *c) {
         return FIND(c, REASON_VFS_LOST, VERDICT_LIMITED, "%u of them", c->f->num_vfs);
 }
 
-/* Only a group of type identity passes addresses through; no group, no IOMMU. */
-static bool translated(const Function *f) {
-        return f->group >= 0 && !(f->group_type && streq(f->group_type, "identity"));
+typedef enum Translation { TRANSLATION_NONE, TRANSLATION_IDENTITY, TRANSLATION_ON } Translation;
+
+/* No group, no IOMMU; VFIO's no-IOMMU mode makes a group all the same. Only a group of type
+ * identity passes addresses through. */
+static Translation translation(const Function *f) {
+        if (f->group < 0 || (f->vfio_cdev && strncmp(f->vfio_cdev, "noiommu-", strlen("noiommu-")) == 0))
+                return TRANSLATION_NONE;
+        return f->group_type && streq(f->group_type, "identity") ? TRANSLATION_IDENTITY : TRANSLATION_ON;
+}
+
+Dma plan_dma(const Function *f, Dma wanted, unsigned can) {
+        Translation t = translation(f);
+
+        if (!(can & PLAN_CAN_DMA) || (wanted != DMA_KEEP && wanted != DMA_KEEP_IDENTITY))
+                return DMA_STOP;
+        if (t == TRANSLATION_NONE)
+                return DMA_KEEP;
+        return t == TRANSLATION_IDENTITY && wanted == DMA_KEEP_IDENTITY ? DMA_KEEP_IDENTITY : DMA_STOP;
 }
 
 static int check_dma(const Check *c) {
-        bool keep = c->d->policy.dma == DMA_KEEP, can = c->w->in->facts->can & PLAN_CAN_DMA;
+        Dma wanted = c->d->policy.dma;
+        Translation t = translation(c->f);
         int r = 0;
 
-        c->subject->dma = keep && can && !translated(c->f) ? DMA_KEEP : DMA_STOP;
-        if (c->d->policy.dma == DMA_STOP)
+        c->subject->dma = plan_dma(c->f, wanted, c->w->in->facts->can);
+        if (wanted == DMA_STOP)
                 return 0;
-        if (translated(c->f))
+        if (t == TRANSLATION_ON)
                 r = FIND(c, REASON_DMA_TRANSLATED, VERDICT_LIMITED, "IOMMU group %d, type %s", c->f->group,
                          c->f->group_type ?: "unknown");
-        else if (!keep)
+        else if (wanted == DMA_AUTO)
                 r = FIND(c, REASON_DMA_STOPS, VERDICT_LIMITED, NULL);
-        else if (can && c->f->group >= 0)
+        else if (t == TRANSLATION_IDENTITY && wanted == DMA_KEEP)
+                r = FIND(c, REASON_DMA_IDENTITY, VERDICT_LIMITED, "IOMMU group %d, type identity", c->f->group);
+        else if (c->subject->dma == DMA_KEEP_IDENTITY)
                 r = FIND(c, REASON_DMA_UNISOLATED, VERDICT_LIMITED, "IOMMU group %d, type identity", c->f->group);
-        if (r >= 0 && keep && !can)
+        if (r >= 0 && wanted != DMA_AUTO && !(c->w->in->facts->can & PLAN_CAN_DMA))
                 r = FIND(c, REASON_DMA_NO_SUPPORT, VERDICT_LIMITED, NULL);
         return r;
 }

@@ -217,12 +217,25 @@ static int check_host(PlanWork *w, uint32_t subject) {
         return r;
 }
 
-static int check_kernel(PlanWork *w, uint32_t subject) {
-        const Refusal *next = &w->in->facts->next_kernel;
+static bool has_vfio(const PlanWork *w) {
+        for (size_t i = 0; i < w->in->n_files; i++)
+                if (streq(w->in->files[i].kind, "vfio"))
+                        return true;
+        return w->order.n > 0;
+}
 
-        if (next->reason == REASON_NONE)
-                return 0;
-        return plan_find(w, subject, next->reason, VERDICT_CANNOT, "%s", next->detail);
+static int check_kernel(PlanWork *w, uint32_t subject) {
+        const Refusal *next = &w->in->facts->next_kernel, *shim = &w->in->facts->next_shim;
+        int r = 0;
+
+        if (next->reason != REASON_NONE)
+                r = plan_find(w, subject, next->reason, VERDICT_CANNOT, "%s", next->detail);
+        /* It may be in an initrd, where nobody looks; what is found and differs is certain. */
+        if (r >= 0 && shim->reason != REASON_NONE && has_vfio(w))
+                r = plan_find(w, subject, shim->reason,
+                              shim->reason == REASON_NEXT_NO_SHIM ? VERDICT_LIMITED : VERDICT_CANNOT, "%s",
+                              shim->detail);
+        return r;
 }
 
 /* include/uapi/linux/fcntl.h */

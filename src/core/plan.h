@@ -49,6 +49,8 @@ typedef struct PlanFacts {
         PlanLuo luo;
         unsigned can;        /* PlanCan */
         Refusal next_kernel; /* REASON_NONE: nothing is wrong with it; else, why not */
+        Refusal next_shim;   /* the same about its kernel module, if there are devices */
+        bool next_no_vf;     /* the next kernel is known not to keep VFs */
         uint64_t generation; /* functions with a later one were hot-plugged since; 0: no plan was made before */
         /* From the command lines, by plan_facts_cmdlines(). */
         bool acs_differs;    /* the next kernel would treat ACS otherwise */
@@ -98,7 +100,7 @@ typedef struct PlanSubject {
         Verdict verdict;   /* the worst of its items */
         Address address;   /* of devices */
         uint32_t function; /* of devices: index in the topology, or TOPOLOGY_NONE */
-        Dma dma;           /* of devices, as decided: DMA_KEEP or DMA_STOP */
+        Dma dma;           /* of devices, as decided by plan_dma() */
         Preservation preservation;
         char *name;                 /* of files: SESSION/TOKEN */
         size_t first_item, n_items; /* in items */
@@ -128,6 +130,10 @@ Verdict plan_verdict(const Plan *p);
  * or SESSION for all of its files. Host and next kernel cannot be excepted; a depended
  * device counts through those that need it. */
 int plan_allows(const Plan *p, const char *const *exceptions, size_t n, Refusal *refusal);
+
+/* What becomes of the device's DMA where its rule says `wanted`: DMA_STOP, DMA_KEEP where
+ * nothing translates it, or DMA_KEEP_IDENTITY. can: PlanCan. */
+Dma plan_dma(const Function *f, Dma wanted, unsigned can);
 
 /* Sets what PlanFacts has from the command lines (NULL: not known, sets nothing): what
  * pci= says about ACS and ARI, and what is said about IOMMUs, which decides on ACS. */

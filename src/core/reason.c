@@ -84,6 +84,37 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                        "writing.",
                                        EOPNOTSUPP },
 
+        [REASON_WRONG_ORDER] = { "wrong-order", "The file comes after one that has to come later.",
+                                 "Preserve a session's memfds first, then its iommufds, then its VFIO devices: FINISH "
+                                 "goes backwards and stops a device before its memory is freed.",
+                                 EINVAL },
+        [REASON_VFIO_UNKNOWN] = { "vfio-unknown", "The kernel does not tell which device the descriptor is for.",
+                                  "Use the descriptor of a PCI device from /dev/vfio/devices, or one that was "
+                                  "retrieved.",
+                                  EINVAL },
+        [REASON_VFIO_NOT_BOUND] = { "vfio-not-bound", "The VFIO descriptor is not bound to an iommufd.",
+                                    "Bind this very descriptor with VFIO_DEVICE_BIND_IOMMUFD first.", EBADFD },
+        [REASON_PF_NOT_PRESERVED] = { "pf-not-preserved",
+                                      "The physical function of this virtual function is not preserved.",
+                                      "Preserve the PF first: a VF goes along only after its PF.", ENODEV },
+        [REASON_DMA_UNDECLARED] = { "dma-undeclared", "It is not declared which memory the device's DMA reaches.",
+                                    "Name the tokens of all memfds that are mapped for it in dma-memory, or say "
+                                    "dma-memory-complete; or use Dma=stop.",
+                                    EINVAL },
+        [REASON_DMA_MEMORY_MISSING] = { "dma-memory-missing",
+                                        "Memory that the device's DMA reaches is not preserved in its session.",
+                                        "Preserve every memfd that is mapped for the device first, in the same "
+                                        "session: what is not preserved is overwritten in the next kernel.",
+                                        EINVAL },
+        [REASON_DMA_REFUSED] = { "dma-refused", "The kernel module does not let the device's DMA run on.",
+                                 "An IOMMU domain is in use: take Dma=keep out of the device's rule, and see the "
+                                 "kernel log.",
+                                 EPERM },
+        [REASON_SHIM_FULL] = { "shim-full", "The kernel module's list of devices is full.",
+                               "Load liveupdate_vfio with a larger max_functions=.", ENOSPC },
+        [REASON_SHIM_FAILED] = { "shim-failed", "The kernel module liveupdate_vfio did not do what it was asked.",
+                                 "See the kernel log; use a module of the same version as liveupdated.", EIO },
+
         [REASON_NO_SUCH_DEVICE] = { "no-such-device", "There is no PCI function at this address.",
                                     "See the addresses with 'liveupdatectl devices'.", ENODEV },
         [REASON_DEVICE_VANISHED] = { "device-vanished", "The device went away while it was looked at.",
@@ -159,6 +190,11 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                     "It can only run on where there is no translation: no IOMMU, or iommu=pt with "
                                     "addresses mapped to themselves.",
                                     EOPNOTSUPP },
+        [REASON_DMA_IDENTITY] = { "dma-identity",
+                                  "DMA stops because the IOMMU only passes the device's addresses through.",
+                                  "It can run on, without isolation, if every address of the guest is the host's own: "
+                                  "Dma=keep-identity says so.",
+                                  EOPNOTSUPP },
         [REASON_DMA_UNISOLATED] = { "dma-unisolated",
                                     "DMA runs on through the jump while no IOMMU confines the device.",
                                     "Use Dma=stop if the guest is not trusted with the host's memory.", EPERM },
@@ -166,6 +202,30 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                     "Load a kernel module of liveupdated that offers it, or take Dma=keep out of the "
                                     "rule.",
                                     EOPNOTSUPP },
+
+        [REASON_DEVICE_NOT_READY] = { "device-not-ready", "The device cannot be retrieved yet.",
+                                      "Wait until its VFIO driver has it; for a VF, retrieve and bind its PF and "
+                                      "write "
+                                      "the number of VFs to sriov_numvfs first. To try too early would be final.",
+                                      EAGAIN },
+        [REASON_DEVICE_HELD] = { "device-held", "liveupdated holds this device already.",
+                                 "Let it go with 'liveupdatectl device release'.", EALREADY },
+        [REASON_DEVICE_NOT_HELD] = { "device-not-held", "liveupdated does not hold this device.",
+                                     "See which it holds with 'liveupdatectl devices'.", ENOENT },
+        [REASON_DRIVER_IN_USE] = { "driver-in-use", "Another driver has the device.",
+                                   "Take it away from that driver with --rebind, if nothing on this host needs it.",
+                                   EBUSY },
+
+        [REASON_NEXT_NO_SHIM] = { "next-no-shim", "The next kernel's modules do not include liveupdate_vfio.",
+                                  "Build and install it for that kernel, or make sure that it is in its initrd: "
+                                  "without it every VFIO device is lost.",
+                                  ENOENT },
+        [REASON_NEXT_SHIM_ABI] = { "next-shim-abi",
+                                   "The next kernel's liveupdate_vfio does not understand the running one's records.",
+                                   "Install a module of the same version for both kernels, or leave the devices out.",
+                                   EPROTONOSUPPORT },
+        [REASON_NEXT_NO_VF] = { "next-no-vf", "The next kernel does not keep virtual functions.",
+                                "Use a kernel with the project's patch for SR-IOV, or leave the VF out.", EOPNOTSUPP },
 
         [REASON_NO_IMAGE] = { "no-image", "No next kernel is loaded.", "Load one with 'liveupdatectl load'.",
                               ENOEXEC },

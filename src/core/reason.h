@@ -40,6 +40,15 @@ typedef enum Reason {
         /* Files of sessions, before they are preserved. */
         REASON_MEMFD_HUGEPAGES,
         REASON_MEMFD_NOEXEC_SEAL,
+        REASON_WRONG_ORDER,
+        REASON_VFIO_UNKNOWN,
+        REASON_VFIO_NOT_BOUND,
+        REASON_PF_NOT_PRESERVED,
+        REASON_DMA_UNDECLARED,
+        REASON_DMA_MEMORY_MISSING,
+        REASON_DMA_REFUSED,
+        REASON_SHIM_FULL,
+        REASON_SHIM_FAILED,
 
         /* Devices: the request and the rules. */
         REASON_NO_SUCH_DEVICE,
@@ -72,10 +81,20 @@ typedef enum Reason {
         /* Devices: DMA during the jump. */
         REASON_DMA_STOPS,
         REASON_DMA_TRANSLATED,
+        REASON_DMA_IDENTITY,
         REASON_DMA_UNISOLATED,
         REASON_DMA_NO_SUPPORT,
 
+        /* Devices: after the jump, and those that the daemon holds itself. */
+        REASON_DEVICE_NOT_READY,
+        REASON_DEVICE_HELD,
+        REASON_DEVICE_NOT_HELD,
+        REASON_DRIVER_IN_USE,
+
         /* The next kernel. */
+        REASON_NEXT_NO_SHIM,
+        REASON_NEXT_SHIM_ABI,
+        REASON_NEXT_NO_VF,
         REASON_NO_IMAGE,
         REASON_IMAGE_NOT_A_KERNEL,
         REASON_IMAGE_TRUNCATED,

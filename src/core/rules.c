@@ -9,6 +9,7 @@
 static const char *const dma_table[_DMA_MAX] = {
         [DMA_AUTO] = "auto",
         [DMA_KEEP] = "keep",
+        [DMA_KEEP_IDENTITY] = "keep-identity",
         [DMA_STOP] = "stop",
 };
 
@@ -289,7 +290,7 @@ static void on_setting(Rule *rule, const IniFile *f, const char *name, const cha
 
                 rule->has_dma = true;
                 if (v < 0)
-                        drop(rule, f, name, value, "auto, keep or stop");
+                        drop(rule, f, name, value, "auto, keep, keep-identity or stop");
                 else
                         rule->dma = (Dma)v;
         } else if (streq(name, "Preserve")) {

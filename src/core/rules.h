@@ -9,7 +9,7 @@
  *   Class=0200              2, 4 or 6 hexadecimal digits: what the class begins with
  *   Driver=ixgbe            bound now, or the native one
  *   Action=allow            or deny
- *   Dma=auto                keep, stop or auto (stop, and the plan says so)
+ *   Dma=auto                keep, keep-identity, stop or auto (stop, and the plan says so)
  *   Preserve=conservative   or minimal
  *
  * A rule is for a function that each kind of match in it fits; several of one kind, in
@@ -25,7 +25,13 @@
 #include "ini-file.h"
 #include "topology.h"
 
-typedef enum Dma { DMA_AUTO, DMA_KEEP, DMA_STOP, _DMA_MAX } Dma;
+typedef enum Dma {
+        DMA_AUTO,
+        DMA_KEEP,          /* where there is no IOMMU */
+        DMA_KEEP_IDENTITY, /* also where one passes addresses through, without isolation */
+        DMA_STOP,
+        _DMA_MAX,
+} Dma;
 DECLARE_STRING_TABLE(dma, Dma);
 
 typedef enum Preservation {

@@ -18,6 +18,7 @@ typedef struct Load {
         int kernel_fd, initrd_fd;
         char *cmdline;
         KernelImage image;
+        Refusal shim;
         Refusal refusal;
 } Load;
 
@@ -46,6 +47,25 @@ static Load *load_new(Manager *m) {
         return l;
 }
 
+/* Both kernels' modules must agree on the records. That of the next kernel is looked for
+ * where depmod(8) puts it; its initrd may have another one, which nobody sees. */
+static void judge_shim(Load *l) {
+        const Shim *shim = &l->manager->ports->shim;
+        const char *release = l->image.verdict.release;
+        char next[SHIM_COMPATIBLE_SIZE];
+        ShimFacts running;
+
+        if (shim_facts(shim, &running) < 0)
+                return;
+        int r = shim_other_compatible(shim, release, next);
+        if (r == -ENODATA || r == -EBADMSG)
+                refuse(&l->shim, REASON_NEXT_SHIM_ABI, "kernel", "running %s, next unknown", running.compatible);
+        else if (r < 0)
+                refuse(&l->shim, REASON_NEXT_NO_SHIM, "kernel", "/lib/modules/%.100s", *release ? release : "?");
+        else if (!streq(running.compatible, next))
+                refuse(&l->shim, REASON_NEXT_SHIM_ABI, "kernel", "running %s, next %s", running.compatible, next);
+}
+
 /* In the worker. */
 static int run_load(void *work) {
         Load *l = work;
@@ -56,15 +76,18 @@ static int run_load(void *work) {
         int r = kexec_judge(kexec, l->kernel_fd, l->initrd_fd, l->cmdline, &l->image, &l->refusal);
         if (r < 0)
                 return r;
+        judge_shim(l);
         return kexec_load_image(kexec, &l->image, &l->refusal);
 }
 
-static void set_next(Manager *m, bool loaded, KernelImage *image) {
+static void set_next(Manager *m, bool loaded, KernelImage *image, const Refusal *shim) {
         free(m->next.cmdline);
         m->next = (NextKernel){ .loaded = loaded };
         if (loaded) {
                 snprintf(m->next.release, sizeof(m->next.release), "%s", image->verdict.release);
                 m->next.cmdline = TAKE_PTR(image->cmdline);
+                m->next.shim = *shim;
+                m->next.no_vf = !*image->verdict.abi.iov;
         }
         EMIT(m, kernel_changed);
 }
@@ -77,7 +100,7 @@ static void loaded(void *work, int r, void *userdata) {
         if (r == -ECANCELED && l->refusal.reason == REASON_NONE)
                 refuse(&l->refusal, REASON_CANCELLED, "", "the daemon stops");
         if (r >= 0)
-                set_next(m, !l->unload, &l->image);
+                set_next(m, !l->unload, &l->image, &l->shim);
         if (r < 0 || job->kind != JOB_UPDATE) {
                 if (job->kind == JOB_UPDATE)
                         update_request_done(&m->update.request);

@@ -3,6 +3,24 @@
 
 #include "manager-internal.h"
 
+unsigned planner_can(const Manager *m) {
+        static const struct {
+                ShimFeature feature;
+                PlanCan can;
+        } map[] = { { SHIM_VFIO, PLAN_CAN_VFIO }, { SHIM_VF, PLAN_CAN_VF }, { SHIM_DMA_CONTINUE, PLAN_CAN_DMA } };
+        unsigned can = PLAN_CAN_MEMFD;
+        ShimFacts shim;
+
+        if (luo_available(&m->ports->luo) < 0)
+                return 0;
+        if (shim_facts(&m->ports->shim, &shim) < 0)
+                return can;
+        for (size_t i = 0; i < ELEMENTSOF(map); i++)
+                if (shim.features & map[i].feature)
+                        can |= map[i].can;
+        return can;
+}
+
 static void gather_facts(const Manager *m, PlanFacts *facts) {
         const Ports *p = m->ports;
         int r = luo_available(&p->luo);
@@ -11,7 +29,9 @@ static void gather_facts(const Manager *m, PlanFacts *facts) {
                 .luo = r < 0           ? PLAN_LUO_ABSENT
                        : m->luo_broken ? PLAN_LUO_BROKEN
                                        : PLAN_LUO_READY,
-                .can = r < 0 ? 0 : PLAN_CAN_MEMFD,
+                .can = planner_can(m),
+                .next_shim = m->next.shim,
+                .next_no_vf = m->next.loaded && m->next.no_vf,
         };
         (void)manager_check_image(m, &facts->next_kernel);
         plan_facts_cmdlines(facts, p->host->cmdline, m->next.cmdline);

@@ -13,6 +13,8 @@ typedef struct PlannerHints {
         bool luo_busy;  /* another process was seen with /dev/liveupdate open */
 } PlannerHints;
 
+/* What the running kernel and its module can do, as PlanCan. Two short files are read. */
+unsigned planner_can(const Manager *m);
 /* A plan for these devices. Without a topology (not read yet, or no port) every device
  * is unknown. -ENOMEM. */
 int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHints hints, Plan *ret);

@@ -13,6 +13,7 @@
 #include "sys/kexec.h"
 #include "sys/links.h"
 #include "sys/luo.h"
+#include "sys/shim.h"
 #include "sys/worker.h"
 
 typedef struct ClockOps {
@@ -50,6 +51,7 @@ typedef struct LinkOps {
 typedef struct Ports {
         Luo luo;
         Kexec kexec;
+        Shim shim; /* the kernel module; lists and policies from a worker */
         const HostFacts *host;
         Worker *luo_lane;       /* calls on /dev/liveupdate and on sessions, in order */
         Worker *image_lane;     /* whole images, and sync(2) */

@@ -155,6 +155,7 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
         *p = (Ports){
                 .luo = luo_device(&r->device, r->config.luo_device, r->config.luo_busy_usec),
                 .kexec = kexec_real(&r->kexec, &r->judged),
+                .shim = r->config.luo_shim ? shim_real(&r->shim, "") : (Shim){},
                 .host = &r->host,
                 .started_ticks = r->clock.start_ticks,
                 .clock = &clock_ops,
@@ -175,6 +176,23 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
         if (k >= 0)
                 k = worker_new("image", &p->image_lane);
         return k < 0 ? log_errno(k, "Starting the workers") : 0;
+}
+
+void real_ports_load_shim(RealPorts *r) {
+        uint64_t start = clock_monotonic_usec();
+        ShimFacts facts;
+
+        if (!r->config.luo_shim || shim_facts(&r->ports.shim, &facts) >= 0)
+                return;
+        int k = modules_load(SHIM_MODULE);
+        if (k >= 0)
+                log_info("The kernel module " SHIM_MODULE " is loaded (%lu ms).",
+                         (unsigned long)((clock_monotonic_usec() - start) / USEC_PER_MSEC));
+        else if (k == -ENOENT)
+                log_notice("There is no kernel module " SHIM_MODULE " for %s: VFIO devices cannot go along.",
+                           r->host.release);
+        else
+                log_errno(k, "Loading the kernel module " SHIM_MODULE "; VFIO devices cannot go along");
 }
 
 void real_ports_stop(RealPorts *r) {

@@ -16,12 +16,17 @@ typedef struct RealPorts {
         LuoDevice device;
         KexecReal kexec;
         Links *links;          /* the image worker's; NULL until it is needed */
+        ShimReal shim;
         ModulesIndex *modules; /* the image worker's; NULL until it is needed, or if there is none */
         Ports ports;
 } RealPorts;
 
 /* Logs what goes wrong. run_dir is made if it is not there. */
 int real_ports_open(RealPorts *r, const char *run_dir);
+/* Has the kernel module loaded, if it is to be used: before /dev/liveupdate is opened for
+ * the first time, because what came in for a handler that is not there is lost then. Part
+ * of every blackout: quick if the initrd did it. Nothing of it is a failure. */
+void real_ports_load_shim(RealPorts *r);
 /* Stops the workers: what they have queued is completed, so whoever asked must still be
  * there. */
 void real_ports_stop(RealPorts *r);

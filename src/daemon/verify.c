@@ -31,7 +31,7 @@ static ManifestDevice describe(const Function *f, const PlanSubject *s) {
                 .device = f->device,
                 .class_code = f->class_code,
                 .serial = f->serial,
-                .dma_kept = s->dma == DMA_KEEP,
+                .dma_kept = s->dma != DMA_STOP,
                 .preservation = s->preservation,
         };
 }

@@ -169,8 +169,11 @@ static int read_power(int dir_fd, const ScanNotes *notes, Function *f) {
 }
 
 static bool is_vfio_device(const char *name) {
+        static const char noiommu[] = "noiommu-"; /* VFIO's no-IOMMU mode */
         uint32_t n;
 
+        if (strncmp(name, noiommu, strlen(noiommu)) == 0)
+                name += strlen(noiommu);
         return strncmp(name, "vfio", 4) == 0 && parse_u32(name + 4, &n) >= 0;
 }
 

@@ -29,6 +29,15 @@ static void test_whole_strings(void **state) {
         assert_abi(SCAN("\0memfd-v10\0x-\0-"), "", "", "memfd-v10");
 }
 
+/* The sign of the patch for SR-IOV. */
+static void test_iov(void **state) {
+        assert_string_equal(SCAN("\0pci-iov-keep-v1\0luo-v5\0").iov, "pci-iov-keep-v1");
+        assert_string_equal(SCAN("\0luo-v5\0").iov, "");
+        assert_string_equal(SCAN("\0xpci-iov-keep-v1\0pci-iov-keep-v1x\0pci-iov-keep-v\0iov-keep-v1\0").iov, "");
+        for (size_t step = 1; step < 20; step++)
+                assert_string_equal(scan_in_steps("text \0pci-iov-keep-v12\0more", 27, step).iov, "pci-iov-keep-v12");
+}
+
 static void test_not_whole(void **state) {
         assert_abi(SCAN("\0old kho-v4\0xluo-v5\0_memfd-v2\0"), "", "", "");
         assert_abi(SCAN("\0kho-v4 is needed\0luo-v5'\0memfd-v2"), "", "", "");
@@ -183,10 +192,11 @@ static void test_compatible(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_whole_strings), cmocka_unit_test(test_not_whole),
-                cmocka_unit_test(test_highest_wins),  cmocka_unit_test(test_pieces),
-                cmocka_unit_test(test_one_boundary),  cmocka_unit_test(test_fdt),
-                cmocka_unit_test(test_luo_state),     cmocka_unit_test(test_compatible),
+                cmocka_unit_test(test_whole_strings), cmocka_unit_test(test_iov),
+                cmocka_unit_test(test_not_whole),     cmocka_unit_test(test_highest_wins),
+                cmocka_unit_test(test_pieces),        cmocka_unit_test(test_one_boundary),
+                cmocka_unit_test(test_fdt),           cmocka_unit_test(test_luo_state),
+                cmocka_unit_test(test_compatible),
         };
 
         return cmocka_run_group_tests_name("abi", tests, NULL, NULL);

@@ -54,6 +54,7 @@ static void defaults(void **state) {
         assert_null(c.kexec_append);
         assert_string_equal(c.luo_device, "/dev/liveupdate");
         assert_int_equal(c.luo_busy_usec, 10 * USEC_PER_SEC);
+        assert_true(c.luo_shim);
         assert_int_equal(c.limit_sessions, 4096);
         assert_int_equal(c.limit_files, 65536);
         assert_int_equal(c.limit_participants, 1024);
@@ -70,7 +71,7 @@ static void a_whole_file(void **state) {
                    "FinishTimeoutSec=infinity\n"
                    "[Kexec]\nKernel=/boot/vmlinuz\nInitrd=/boot/initrd with space\nCommandLine=root=/dev/vda ro a:b\n"
                    "AppendCommandLine=quiet;x\n"
-                   "[Luo]\nDevice=/dev/x\nBusyTimeoutSec=0\n"
+                   "[Luo]\nDevice=/dev/x\nBusyTimeoutSec=0\nShim=no\n"
                    "[Limits]\nSessions=1\nFilesPerSession=524288\nParticipants=2\nJobs=3");
         assert_int_equal(c.prepare_timeout_usec, 120 * USEC_PER_SEC);
         assert_int_equal(c.freeze_timeout_usec, 500 * USEC_PER_MSEC);
@@ -82,6 +83,7 @@ static void a_whole_file(void **state) {
         assert_string_equal(c.kexec_append, "quiet;x");
         assert_string_equal(c.luo_device, "/dev/x");
         assert_int_equal(c.luo_busy_usec, 0);
+        assert_false(c.luo_shim);
         assert_int_equal(c.limit_sessions, 1);
         assert_int_equal(c.limit_files, 524288);
         assert_int_equal(c.limit_participants, 2);

@@ -376,6 +376,30 @@ static void check_cases(const Case *cases, size_t n) {
         }
 }
 
+/* What is wrong with it counts only where there is something for it to do. */
+static void the_next_module(void **state) {
+        static const PlanFile memory = { .session = "vm", .token = 1, .kind = "memfd" },
+                              vfio = { .session = "vm", .token = 2, .kind = "vfio" };
+        _cleanup_topology_ Topology t = {};
+        Request r = { .facts = all_good, .files = &memory, .n_files = 1 };
+
+        machine(&t);
+        refuse(&r.facts.next_shim, REASON_NEXT_SHIM_ABI, "kernel", "running a, next b");
+        assert_plan(&t, &r, "");
+        r.files = &vfio;
+        assert_plan(&t, &r, "next kernel cannot next-shim-abi (running a, next b)\n");
+        r.n_files = 0;
+        r.addresses = ADDRESSES("03:00.0");
+        assert_plan(&t, &r, "next kernel cannot next-shim-abi (running a, next b)\n");
+        refuse(&r.facts.next_shim, REASON_NEXT_NO_SHIM, "kernel", NULL);
+        assert_plan(&t, &r, "next kernel limited next-no-shim\n");
+        r.facts.next_shim = (Refusal){};
+        r.facts.next_no_vf = true;
+        assert_plan(&t, &r, "");
+        r.addresses = ADDRESSES("05:00.2");
+        assert_plan(&t, &r, "05:00.2 cannot next-no-vf\n");
+}
+
 static void one_device(void **state) {
         check_cases(device_cases, ELEMENTSOF(device_cases));
 }
@@ -554,6 +578,18 @@ static void failure_spreads(void **state) {
 
 /* ---- DMA ---- */
 
+/* VFIO's no-IOMMU mode makes a group of a type that says nothing. */
+static void dma_without_iommu(void **state) {
+        _cleanup_topology_ Topology t = {};
+        Request r = { .addresses = ADDRESSES("03:00.0"), .facts = all_good, .rules = "[Rule]\nDma=keep\n" };
+
+        machine(&t);
+        in_group(&t, "03:00.0", 3, "unknown");
+        set_text(&fn(&t, "03:00.0")->vfio_cdev, "noiommu-vfio0");
+        built(&t);
+        assert_plan(&t, &r, "");
+}
+
 static void dma(void **state) {
         static const struct {
                 const char *rules, *type; /* of the group; NULL: none */
@@ -569,9 +605,14 @@ static void dma(void **state) {
                 { "[Rule]\nDma=stop\n", "DMA", PLAN_CAN_DMA, DMA_STOP, "" },
                 { "[Rule]\nDma=keep\n", NULL, PLAN_CAN_DMA, DMA_KEEP, "" },
                 { "[Rule]\nDma=keep\n", NULL, 0, DMA_STOP, "03:00.0 limited dma-no-support\n" },
-                { "[Rule]\nDma=keep\n", "identity", PLAN_CAN_DMA, DMA_KEEP,
+                { "[Rule]\nDma=keep\n", "identity", PLAN_CAN_DMA, DMA_STOP,
+                  "03:00.0 limited dma-identity (IOMMU group 3, type identity)\n" },
+                { "[Rule]\nDma=keep-identity\n", "identity", PLAN_CAN_DMA, DMA_KEEP_IDENTITY,
                   "03:00.0 limited dma-unisolated (IOMMU group 3, type identity)\n" },
-                { "[Rule]\nDma=keep\n", "identity", 0, DMA_STOP, "03:00.0 limited dma-no-support\n" },
+                { "[Rule]\nDma=keep-identity\n", NULL, PLAN_CAN_DMA, DMA_KEEP, "" },
+                { "[Rule]\nDma=keep-identity\n", "DMA", PLAN_CAN_DMA, DMA_STOP,
+                  "03:00.0 limited dma-translated (IOMMU group 3, type DMA)\n" },
+                { "[Rule]\nDma=keep-identity\n", "identity", 0, DMA_STOP, "03:00.0 limited dma-no-support\n" },
                 { "[Rule]\nDma=keep\n", "DMA", PLAN_CAN_DMA, DMA_STOP,
                   "03:00.0 limited dma-translated (IOMMU group 3, type DMA)\n" },
                 { "[Rule]\nDma=keep\n", "DMA-FQ", 0, DMA_STOP,
@@ -782,6 +823,7 @@ int main(void) {
                 cmocka_unit_test(all_goes),
                 cmocka_unit_test(the_host),
                 cmocka_unit_test(the_next_kernel),
+                cmocka_unit_test(the_next_module),
                 cmocka_unit_test(one_device),
                 cmocka_unit_test(a_bridge_requested_too),
                 cmocka_unit_test(conventional_bridges),
@@ -790,6 +832,7 @@ int main(void) {
                 cmocka_unit_test(shared_groups),
                 cmocka_unit_test(failure_spreads),
                 cmocka_unit_test(dma),
+                cmocka_unit_test(dma_without_iommu),
                 cmocka_unit_test(files),
                 cmocka_unit_test(strict_mode),
                 cmocka_unit_test(host_and_kernel_cannot_be_excepted),

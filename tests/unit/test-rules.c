@@ -135,6 +135,8 @@ static void later_wins_by_attribute(void **state) {
         assert_string_equal(p.action_origin, "20-b.conf:2");
         assert_string_equal(p.dma_origin, "20-b.conf:9");
         assert_string_equal(p.preservation_origin, "10-a.conf:3");
+        assert_int_equal(parse(&rules, "25-d.conf", "[Rule]\nDma=keep-identity").n, 0);
+        assert_int_equal(rules_apply(&rules, &f).dma, DMA_KEEP_IDENTITY);
         assert_int_equal(parse(&rules, "30-c.conf", "[Rule]\nAction=deny\nAction=allow\nAction=deny").n, 0);
         assert_true(rules_apply(&rules, &f).deny);
 }
@@ -167,7 +169,7 @@ static void mistakes(void **state) {
                 { "Driver=", "Driver= is not the name of a driver" },
                 { "Action=maybe", "Action=maybe is not allow or deny" },
                 { "Action=", "Action= is not allow or deny" },
-                { "Dma=no", "Dma=no is not auto, keep or stop" },
+                { "Dma=no", "Dma=no is not auto, keep, keep-identity or stop" },
                 { "Preserve=all", "Preserve=all is not conservative or minimal" },
                 { "Adress=3b:01.2", "unknown key Adress= in a rule; the rule is ignored" },
                 { "address=3b:01.2", "unknown key address= in a rule; the rule is ignored" },

@@ -13,5 +13,7 @@
 
 /* The daemon's own LUO session: the manifest and the timeline travel in it. */
 #define OWN_SESSION_NAME "liveupdated"
+/* The devices that the daemon holds itself ('liveupdatectl device hold') travel in this. */
+#define HOLD_SESSION_NAME "liveupdated-hold"
 #define OWN_TOKEN_MANIFEST UINT64_C(1)
 #define OWN_TOKEN_TIMELINE UINT64_C(2)

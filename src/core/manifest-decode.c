@@ -198,6 +198,23 @@ static int decode_old(Decoder *d, json_object *root, Manifest *m) {
         return 0;
 }
 
+/* Older versions write none, and only the descriptors of PCI functions have one. */
+static int decode_file_address(const Decoder *d, json_object *o, Manifest *m) {
+        const char *text = NULL;
+        Address address;
+
+        if (json_object_array_length(o) < 3)
+                return 0;
+        int r = to_string(d, "address", json_object_array_get_idx(o, 2), &text);
+        if (r < 0)
+                return r;
+        if (!*text)
+                return 0;
+        if (address_parse(text, &address) < 0)
+                return bad(d, "address", "is none");
+        return manifest_set_file_address(m, address);
+}
+
 static int decode_file(Decoder *d, json_object *o, Manifest *m) {
         const char *kind;
         uint64_t token = 0;
@@ -213,7 +230,9 @@ static int decode_file(Decoder *d, json_object *o, Manifest *m) {
         r = manifest_add_file(m, token, kind);
         if (r == -ENOMEM)
                 return no_memory(d);
-        return r < 0 ? bad(d, "", "there are more than %u files", MANIFEST_FILES_MAX) : 0;
+        if (r < 0)
+                return bad(d, "", "there are more than %u files", MANIFEST_FILES_MAX);
+        return decode_file_address(d, o, m);
 }
 
 /* Older versions write none. */

@@ -141,6 +141,16 @@ int manifest_add_grant(Manifest *m, uint32_t uid) {
         return 0;
 }
 
+int manifest_set_file_address(Manifest *m, Address address) {
+        ManifestSession *s = m->n_sessions > 0 ? &m->sessions[m->n_sessions - 1] : NULL;
+
+        if (!s || s->n_files == 0 || !address_valid(address))
+                return -EINVAL;
+        s->files[s->n_files - 1].has_address = true;
+        s->files[s->n_files - 1].address = address;
+        return 0;
+}
+
 static bool device_valid(const ManifestDevice *d) {
         uint8_t bytes[SNAPSHOT_SIZE_MAX];
         size_t n;
@@ -323,12 +333,14 @@ static int encode_old(json_object *root, const Manifest *m) {
 }
 
 static int encode_file(json_object *files, const ManifestFile *f) {
-        json_object *o = json_object_new_array_ext(2);
+        json_object *o = json_object_new_array_ext(3);
+        char address[ADDRESS_TEXT_SIZE];
 
         int r = put(files, NULL, o);
-        if (r < 0 || (r = put_u64(o, NULL, f->token)) < 0)
+        if (r < 0 || (r = put_u64(o, NULL, f->token)) < 0 || (r = put_string(o, NULL, f->kind)) < 0 || !f->has_address)
                 return r;
-        return put_string(o, NULL, f->kind);
+        address_format(f->address, address);
+        return put_string(o, NULL, address);
 }
 
 static int encode_grants(json_object *session, const ManifestSession *s) {

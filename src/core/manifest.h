@@ -13,11 +13,12 @@
  *     "old": { "release": S, "version": S, "boot_id": S, "update_number": N },
  *     "daemon": S,
  *     "sessions": [ { "name": S, "uid": N, "client": S, "direct": BOOL,
- *                     "grants": [UID…], "files": [ [TOKEN, KIND]… ] }… ],
+ *                     "grants": [UID…], "files": [ [TOKEN, KIND, ADDRESS]… ] }… ],
  *     "devices": [ [ADDRESS, REQUESTED, VENDOR, DEVICE, CLASS, SERIAL, DMA, PRESERVE,
  *                   SNAPSHOT]… ],
  *     "links": [ [ADDRESS, VFS]… ] }
  *
+ * ADDRESS is left out, or "", for what is not the descriptor of a PCI function.
  * "devices", "links" and "grants" are left out where there are none. REQUESTED is a boolean, false for depended
  * devices; DMA is "keep" or "stop", PRESERVE "conservative" or "minimal" (rules.h);
  * SNAPSHOT is configuration space as snapshot_encode() writes it, or "". A link is the
@@ -47,7 +48,9 @@
 
 typedef struct ManifestFile {
         uint64_t token;
-        char *kind; /* "memfd", "iommufd", "vfio", "other" */
+        char *kind;       /* "memfd", "iommufd", "vfio", "other" */
+        bool has_address; /* it is the descriptor of this PCI function */
+        Address address;
 } ManifestFile;
 
 typedef struct ManifestSession {
@@ -116,6 +119,8 @@ int manifest_add_file(Manifest *m, uint64_t token, const char *kind);
 /* The last added session may be claimed by this uid, too. -EINVAL without a session; -E2BIG
  * over SESSION_GRANTS_MAX. */
 int manifest_add_grant(Manifest *m, uint32_t uid);
+/* The last added file is the descriptor of this function. -EINVAL without a file. */
+int manifest_set_file_address(Manifest *m, Address address);
 
 /* Adds a copy of the device. -EINVAL for an address, a class or a snapshot that is none;
  * -E2BIG over the bound; -ENOMEM. Addresses that are there twice are found later, too. */

@@ -11,6 +11,7 @@ static bool char_ok(char c) {
 static const char *const reserved_names[] = {
         "systemd", /* where systemd keeps its descriptor store */
         OWN_SESSION_NAME,
+        HOLD_SESSION_NAME,
 };
 
 bool session_name_valid(const char *name) {
@@ -46,5 +47,26 @@ int session_name_check(const char *name, Refusal *refusal) {
                                       (unsigned char)name[i]);
         if (session_name_reserved(name))
                 return refuse(refusal, REASON_NAME_RESERVED, name, NULL);
+        return 0;
+}
+
+static const char *const rank_kinds[_RANK_MAX] = {
+        [RANK_MEMFD] = "memfd",
+        [RANK_IOMMUFD] = "iommufd",
+        [RANK_VFIO] = "vfio",
+};
+
+FileRank session_file_rank(const char *kind) {
+        for (FileRank rank = 0; rank < _RANK_MAX; rank++)
+                if (streq(rank_kinds[rank], kind))
+                        return rank;
+        return RANK_NONE;
+}
+
+int session_order_check(const unsigned counts[static _RANK_MAX], const char *session, const char *kind,
+                        Refusal *refusal) {
+        for (FileRank later = session_file_rank(kind) + 1; later < _RANK_MAX; later++)
+                if (counts[later] > 0)
+                        return refuse(refusal, REASON_WRONG_ORDER, session, "%s after %s", kind, rank_kinds[later]);
         return 0;
 }

@@ -19,3 +19,12 @@ int session_name_check(const char *name, Refusal *refusal);
 /* The two halves of it: the characters alone, and the names that belong to others. */
 bool session_name_valid(const char *name);
 bool session_name_reserved(const char *name);
+
+/* The order in which a session's files are preserved, by their kinds: FINISH goes backwards
+ * (luo_session_finish() of Linux 7.3), so that a device stands still before its memory is
+ * freed. Files without a rank may stand anywhere. */
+typedef enum FileRank { RANK_MEMFD, RANK_IOMMUFD, RANK_VFIO, _RANK_MAX, RANK_NONE = _RANK_MAX } FileRank;
+FileRank session_file_rank(const char *kind);
+/* Whether one of this kind may come after those that are there, counted by rank. */
+int session_order_check(const unsigned counts[static _RANK_MAX], const char *session, const char *kind,
+                        Refusal *refusal);

@@ -554,8 +554,10 @@ static void what_later_versions_may_add(void **state) {
                 BODY(""),
                 " \n" BODY(SESSION("a", "[1,\"x\"]")) "\n ",
                 "{\"zzz\":{\"deep\":[[[[1]]]]}," HEAD ",\"sessions\":[]}",
-                BODY("{\"new\":null,\"name\":\"a\",\"uid\":0,\"client\":\"\",\"direct\":true,\"files\":[[1,\"x\",{},2."
+                BODY("{\"new\":null,\"name\":\"a\",\"uid\":0,\"client\":\"\",\"direct\":true,\"files\":[[1,\"x\",\"\","
+                     "{},2."
                      "5]]}"),
+                BODY(SESSION("a", "[1,\"vfio\",\"0000:01:02.3\"],[2,\"vfio\",\"10000:01:02.3\",7]")),
                 BODY(SESSION("a", "[18446744073709551615,\"x\"],[0,\"x\"]")),
                 BODY(SESSION("a", "[1,\"x\"]") "," SESSION("b", "[1,\"x\"]")),
                 BODY(SESSION("systemd", "")),
@@ -634,6 +636,8 @@ static void hostile_bodies(void **state) {
                 { BODY(SESSION("a", "[]")), "sessions[0].files[0].: has no token and kind" },
                 { BODY(SESSION("a", "[1]")), "sessions[0].files[0].: has no token and kind" },
                 { BODY(SESSION("a", "[1,2]")), "sessions[0].files[0].kind: is int, not string" },
+                { BODY(SESSION("a", "[1,\"x\",2]")), "sessions[0].files[0].address: is int, not string" },
+                { BODY(SESSION("a", "[1,\"x\",\"00:1\"]")), "sessions[0].files[0].address: is none" },
                 { BODY(SESSION("a", "[\"1\",\"x\"]")), "sessions[0].files[0].token: is string, not int" },
                 { BODY(SESSION("a", "[1,\"x\"],[-1,\"x\"]")), "sessions[0].files[1].token: is negative" },
                 { BODY(SESSION("a", "[1,\"x\"],[2,\"x\"],[1,\"y\"]")), "sessions[0].files: token 1 is there twice" },

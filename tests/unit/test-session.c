@@ -63,7 +63,7 @@ static void every_byte(void **state) {
 }
 
 static void reserved_names(void **state) {
-        static const char *const names[] = { "systemd", OWN_SESSION_NAME };
+        static const char *const names[] = { "systemd", OWN_SESSION_NAME, HOLD_SESSION_NAME };
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 Refusal why = {};
@@ -76,12 +76,33 @@ static void reserved_names(void **state) {
         }
 }
 
+static void order_of_files(void **state) {
+        unsigned counts[_RANK_MAX] = {};
+        Refusal why = {};
+
+        assert_int_equal(session_file_rank("memfd"), RANK_MEMFD);
+        assert_int_equal(session_file_rank("vfio"), RANK_VFIO);
+        assert_int_equal(session_file_rank("other"), RANK_NONE);
+        counts[RANK_MEMFD] = 3;
+        assert_int_equal(session_order_check(counts, "vm", "memfd", &why), 0);
+        assert_int_equal(session_order_check(counts, "vm", "vfio", &why), 0);
+        counts[RANK_IOMMUFD] = 1;
+        assert_int_equal(session_order_check(counts, "vm", "iommufd", &why), 0);
+        assert_int_equal(session_order_check(counts, "vm", "memfd", &why), -EINVAL);
+        assert_int_equal(why.reason, REASON_WRONG_ORDER);
+        assert_string_equal(why.detail, "memfd after iommufd");
+        counts[RANK_IOMMUFD] = 0;
+        counts[RANK_VFIO] = 1;
+        assert_int_equal(session_order_check(counts, "vm", "iommufd", NULL), -EINVAL);
+        assert_int_equal(session_order_check(counts, "vm", "memfd", NULL), -EINVAL);
+        assert_int_equal(session_order_check(counts, "vm", "vfio", NULL), 0);
+        assert_int_equal(session_order_check(counts, "vm", "other", NULL), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(good_names),
-                cmocka_unit_test(bad_names),
-                cmocka_unit_test(every_byte),
-                cmocka_unit_test(reserved_names),
+                cmocka_unit_test(good_names),     cmocka_unit_test(bad_names),      cmocka_unit_test(every_byte),
+                cmocka_unit_test(reserved_names), cmocka_unit_test(order_of_files),
         };
 
         return cmocka_run_group_tests_name("session", tests, NULL, NULL);

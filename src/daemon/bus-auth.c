@@ -61,6 +61,7 @@ static const AccessRule rules[] = {
         { LIVEUPDATE_MANAGER_INTERFACE, "ListSessions", ACCESS_MORE, ACTION("status") },
         { LIVEUPDATE_MANAGER_INTERFACE, "Plan", ACCESS_ACTION, ACTION("status") },
         { LIVEUPDATE_MANAGER_INTERFACE, "ListDevices", ACCESS_ACTION, ACTION("status") },
+        { LIVEUPDATE_MANAGER_INTERFACE, "ListPreserved", ACCESS_ACTION, ACTION("status") },
         { LIVEUPDATE_MANAGER_INTERFACE, "Verify", ACCESS_ACTION, ACTION("status") },
         { LIVEUPDATE_MANAGER_INTERFACE, "ListBits", ACCESS_ALL, NULL },
         { LIVEUPDATE_MANAGER_INTERFACE, "Explain", ACCESS_ALL, NULL },

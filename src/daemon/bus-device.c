@@ -73,6 +73,8 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
                 { "ResetMethods", f->reset_methods ?: "" },
                 { "GroupType", f->group_type ?: "" },
                 { "VfioDevice", f->vfio_cdev ?: "" },
+                { "Outgoing", bus_device_way(b->manager, f->address, false) },
+                { "Incoming", bus_device_way(b->manager, f->address, true) },
         };
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(texts[i].property, property))
@@ -86,6 +88,8 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
 
         if (!f)
                 return -ENOENT;
+        if (streq(property, "Held"))
+                return sd_bus_message_append(reply, "b", bus_device_held(((Bus *)userdata)->manager, f->address));
         if (streq(property, "Class"))
                 return sd_bus_message_append(reply, "u", f->class_code);
         if (streq(property, "Serial"))
@@ -207,6 +211,9 @@ static const sd_bus_vtable device_vtable[] = {
         SD_BUS_PROPERTY("GroupType", "s", get_text, 0, 0),
         SD_BUS_PROPERTY("NumaNode", "i", get_number, 0, 0),
         SD_BUS_PROPERTY("VfioDevice", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Outgoing", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Incoming", "s", get_text, 0, 0),
+        SD_BUS_PROPERTY("Held", "b", get_number, 0, 0),
         SD_BUS_PROPERTY("Verdict", "s", get_verdict, 0, 0),
         SD_BUS_PROPERTY("Codes", "as", get_verdict, 0, 0),
         SD_BUS_VTABLE_END,

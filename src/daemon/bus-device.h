@@ -22,6 +22,16 @@ void bus_device_path(Address a, char path[static BUS_PATH_MAX]);
 int bus_export_devices(Bus *b);
 int bus_list_devices(sd_bus_message *message, void *userdata, sd_bus_error *error);
 
+/* bus-handover.c */
+int bus_list_preserved(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int bus_hold_device(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int bus_release_device(sd_bus_message *message, void *userdata, sd_bus_error *error);
+int bus_get_held(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                 void *userdata, sd_bus_error *error);
+/* The state of the device on its way out of this kernel, or into it; "" if it is not. */
+const char *bus_device_way(const Manager *m, Address address, bool incoming);
+bool bus_device_held(const Manager *m, Address address);
+
 /* bus-plan.c */
 int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error);
 int bus_explain(sd_bus_message *message, void *userdata, sd_bus_error *error);

@@ -156,6 +156,14 @@ static int get_registers(sd_bus *bus, const char *path, const char *interface, c
                                      j->devices_missing);
 }
 
+static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Job *j = userdata;
+
+        return sd_bus_message_append(reply, "(uuuu)", j->handed_expected, j->handed_arrived, j->handed_lost,
+                                     j->bus_master_wrong);
+}
+
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Job *j = userdata, *cancel;
         Bus *b = j->bus;
@@ -202,6 +210,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Clock", "s", get_clock, 0, 0),
         SD_BUS_PROPERTY("Sessions", "(uuuu)", get_sessions, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Registers", "(tuuu)", get_registers, 0, 0),
+        SD_BUS_PROPERTY("Devices", "(uuuu)", get_devices, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

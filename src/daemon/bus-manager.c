@@ -335,6 +335,13 @@ static int get_capabilities(sd_bus *bus, const char *path, const char *interface
         int r = sd_bus_message_open_container(reply, 'a', "s");
         if (r >= 0 && luo_available(&p->luo) >= 0)
                 r = sd_bus_message_append(reply, "s", "memfd");
+        unsigned can = planner_can(((Bus *)userdata)->manager);
+        if (r >= 0 && can & PLAN_CAN_VFIO)
+                r = sd_bus_message_append(reply, "s", "vfio");
+        if (r >= 0 && can & PLAN_CAN_VF)
+                r = sd_bus_message_append(reply, "s", "vf");
+        if (r >= 0 && can & PLAN_CAN_DMA)
+                r = sd_bus_message_append(reply, "s", "dma-continue");
         if (r >= 0 && p->store)
                 r = sd_bus_message_append(reply, "s", "fdstore");
         return r < 0 ? r : sd_bus_message_close_container(reply);
@@ -361,6 +368,12 @@ static const sd_bus_vtable manager_vtable[] = {
                                 bus_plan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListDevices", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(osssssssi)", devices),
                                 bus_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPreserved", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssss)", devices),
+                                bus_list_preserved, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("HoldDevice", SD_BUS_ARGS("s", device, "a{sv}", options), SD_BUS_NO_RESULT,
+                                bus_hold_device, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReleaseDevice", SD_BUS_ARGS("s", device, "a{sv}", options), SD_BUS_NO_RESULT,
+                                bus_release_device, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListBits", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssss)", bits), bus_list_bits,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Verify", SD_BUS_ARGS("a{sv}", options),
@@ -391,6 +404,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("UpdateNumber", "t", get_update_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("NextKernel", "a{ss}", get_next_kernel, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Capabilities", "as", get_capabilities, 0, 0),
+        SD_BUS_PROPERTY("HeldDevices", "as", bus_get_held, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Notice", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Version", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_SIGNAL_WITH_ARGS("StateChanged", SD_BUS_ARGS("s", from, "s", to), 0),

@@ -106,6 +106,9 @@ static int finish_method(int r, BusCall *call, const Refusal *refusal, sd_bus_er
 static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Session *s = userdata;
         Bus *b = s->bus;
+        BusTokens memory = {};
+        int complete = 0;
+        const BusOption options[] = { { "dma-memory", 'T', &memory }, { "dma-memory-complete", 'b', &complete } };
         Refusal refusal;
         BusCall *call;
         uint64_t token;
@@ -114,14 +117,19 @@ static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error
 
         int r = sd_bus_message_read(message, "ht", &fd, &token);
         if (r >= 0)
-                r = bus_read_options(message, NULL, 0, error);
+                r = bus_read_options(message, options, ELEMENTSOF(options), error);
         if (r >= 0)
                 r = bus_caller_uid(b, message, &uid, error);
         if (r >= 0)
                 r = bus_call_new(b, message, &call, error);
         if (r < 0)
                 return r;
-        r = manager_preserve_fd(b->manager, s, uid, fd, token, reply_nothing, call, &refusal);
+        const PreserveOptions said = {
+                .dma_memory = memory.items,
+                .n_dma_memory = memory.n,
+                .dma_complete = complete,
+        };
+        r = manager_preserve_file(b->manager, s, uid, fd, token, &said, reply_nothing, call, &refusal);
         return finish_method(r, call, &refusal, error);
 }
 

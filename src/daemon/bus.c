@@ -136,11 +136,29 @@ static int read_uids(sd_bus_message *message, BusUids *ret) {
         return sd_bus_message_exit_container(message);
 }
 
+static int read_tokens(sd_bus_message *message, BusTokens *ret) {
+        const void *items;
+        size_t size;
+
+        if (ret->items) /* twice the same key */
+                return -EINVAL;
+        int r = sd_bus_message_enter_container(message, 'v', "at");
+        if (r >= 0)
+                r = sd_bus_message_read_array(message, 't', &items, &size);
+        if (r < 0)
+                return r;
+        ret->items = items; /* inside the message */
+        ret->n = size / sizeof(*ret->items);
+        return sd_bus_message_exit_container(message);
+}
+
 static int read_value(sd_bus_message *message, char type, void *value) {
         char ***words = value;
 
         if (type == 'U')
                 return read_uids(message, value);
+        if (type == 'T')
+                return read_tokens(message, value);
         if (type != 'A')
                 return sd_bus_message_read(message, "v", (const char[]){ type, '\0' }, value);
         if (*words) /* twice the same key */
@@ -152,7 +170,7 @@ static int read_value(sd_bus_message *message, char type, void *value) {
 }
 
 static const char *type_words(char type) {
-        return type == 'A' ? "as" : type == 'U' ? "au" : type == 'b' ? "b" : "s";
+        return type == 'A' ? "as" : type == 'T' ? "at" : type == 'U' ? "au" : type == 'b' ? "b" : "s";
 }
 
 static int read_option(sd_bus_message *message, const char *key, const BusOption *options, size_t n,
@@ -319,6 +337,10 @@ void bus_abi_changed(Bus *b) {
         CHANGED(b, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"KernelAbi");
 }
 
+static void on_holds_changed(void *userdata) {
+        CHANGED((Bus *)userdata, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"HeldDevices");
+}
+
 static void on_rearm(void *userdata) {
         bus_rearm(userdata);
 }
@@ -335,6 +357,7 @@ const ManagerEvents bus_manager_events = {
         .waiting_changed = on_waiting_changed,
         .kernel_changed = on_kernel_changed,
         .notice_changed = on_notice_changed,
+        .holds_changed = on_holds_changed,
         .plan_stale = on_plan_stale,
         .rearm = on_rearm,
 };

@@ -83,8 +83,13 @@ void bus_call_release(BusCall *call);
 int bus_call_new(Bus *b, sd_bus_message *message, BusCall **ret, sd_bus_error *error);
 BusCall *bus_call_free(BusCall *call);
 
+/* Of an option of type at; they live as long as the message. */
+typedef struct BusTokens {
+        const uint64_t *items;
+        size_t n;
+} BusTokens;
 /* One allowed key of an a{sv}: type 's' (const char**), 'b' (int*), 'A' (char***, a new
- * array of strings) or 'U' (BusUids*). */
+ * array of strings), 'U' (BusUids*) or 'T' (BusTokens*). */
 typedef struct BusOption {
         const char *key;
         char type;

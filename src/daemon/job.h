@@ -46,7 +46,9 @@ typedef struct Job {
         uint32_t expected, claimed, finished, missing; /* sessions, after a jump */
         uint64_t registers_equal;                      /* of its devices, against the table of bits */
         uint32_t registers_expected, registers_against, devices_missing;
-        void *bus; /* the bus layer's, NULL without one */
+        uint32_t handed_expected, handed_arrived, handed_lost; /* VFIO devices that were to come in */
+        uint32_t bus_master_wrong;                             /* of them, when they were retrieved */
+        void *bus;                                             /* the bus layer's, NULL without one */
 } Job;
 
 typedef struct JobList {

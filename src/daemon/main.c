@@ -13,6 +13,8 @@
 
 #include "common/log.h"
 #include "daemon/bus.h"
+#include "daemon/handover.h"
+#include "daemon/hold.h"
 #include "daemon/real-ports.h"
 #include "daemon/verify.h"
 #include "sys/uevent-port.h"
@@ -152,6 +154,8 @@ static int start_lookout(App *a) {
         r = worker_submit(a->real.ports.image_lane, run_complete, completed, a, NULL);
         if (r >= 0)
                 r = devices_scan(a->manager->devices);
+        hold_arrived(a->manager);
+        handover_arrived(a->manager);
         verify_arrived(a->manager);
         return r < 0 ? log_errno(r, "Queueing the look at kernel and devices") : 0;
 }

@@ -127,12 +127,20 @@ static void note_from_before(Manager *m, const char *what, const char *name) {
         }
 }
 
+static int add_incoming_file(Session *s, const ManifestFile *from) {
+        int r = session_add_file(s, from->token, session_file_kind(from->kind), FILE_WAITING);
+
+        if (r >= 0 && from->has_address)
+                session_set_device(s, from->token, from->address);
+        return r;
+}
+
 static void add_incoming(Manager *m, const ManifestSession *from) {
         Session *s = NULL;
 
         int r = session_table_add(&m->sessions, from->name, from->uid, SESSION_WAITING, &s);
         for (size_t i = 0; i < from->n_files && r >= 0; i++)
-                r = session_add_file(s, from->files[i].token, session_file_kind(from->files[i].kind), FILE_WAITING);
+                r = add_incoming_file(s, &from->files[i]);
         if (r < 0)
                 log_errno(r, "Session %s of the manifest", from->name);
         if (!s)

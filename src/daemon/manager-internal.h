@@ -42,6 +42,19 @@ int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal);
 /* A call in the LUO worker. run() fills result fields; done() gets it back in the loop
  * and must not free it. */
 typedef struct Call Call;
+
+/* Of a call on the descriptor of a PCI function (manager-device.c). */
+typedef struct CallDevice {
+        bool any;
+        Address address;
+        ShimPolicy policy; /* PRESERVE_FD */
+        bool is_vf;
+        Address pf;
+        bool came_in, bus_master_known, bus_master; /* out, RETRIEVE_FD */
+        ShimDma handed;
+        Refusal why; /* out; REASON_NONE: what the errno says */
+} CallDevice;
+
 struct Call {
         Manager *manager;
         Session *session; /* referenced; NULL for our own */
@@ -54,6 +67,7 @@ struct Call {
         uint64_t generation;
         char name[SESSION_NAME_MAX + 1];
         char detail[128]; /* out: what is known about a failure */
+        CallDevice device;
 };
 int manager_call(Manager *m, worker_run_t run, const Call *template);
 void call_reply(Call *call, int fd, const Refusal *refusal);
@@ -63,6 +77,25 @@ int call_preserve(void *work);
 int call_retrieve(void *work);
 int call_finish(void *work);
 int call_close(void *work);
+
+/* manager-device.c */
+/* Whether this file may be preserved in the session now: the order of its files, and what
+ * there is to say about a device. Fills ret for the call. */
+int device_check_preserve(Manager *m, Session *s, int file, uint64_t token, const PreserveOptions *options,
+                          CallDevice *ret, Refusal *refusal);
+int call_preserve_device(void *work);
+/* In the worker: its policy, then PRESERVE_FD. */
+int device_preserve(const Ports *p, int session_fd, int fd, uint64_t token, CallDevice *d);
+/* In the loop, after it. */
+void device_preserved(Call *c);
+/* What there is to say about a failure; false: nothing more than its errno. */
+bool device_why(const Call *c, int r, Refusal *ret);
+void device_check_retrieve(const Session *s, uint64_t token, CallDevice *ret);
+int call_retrieve_device(void *work);
+/* In the worker: RETRIEVE_FD if it will work, and a look at Bus Master. */
+int device_retrieve(const Ports *p, int session_fd, uint64_t token, CallDevice *d, int *ret_fd);
+/* In the loop, after it. */
+void device_retrieved(Manager *m, const CallDevice *d);
 
 /* manager-update.c */
 void update_begin(Manager *m);    /* EFFECT_PREPARE */
@@ -81,6 +114,10 @@ int manager_load_configured(Manager *m, Job *job, Refusal *refusal);
 int manager_check_image(const Manager *m, Refusal *refusal);
 
 /* manager-receive.c */
+void receive_set_claimed(Manager *m, Session *s);
+void receive_set_lost(Manager *m, Session *s);
+/* FINISH returned 0: s->fd is closed. */
+void receive_set_finished(Manager *m, Session *s);
 /* At start: what came in, what a crash left behind. Takes the stored descriptors over. */
 int receive_start(Manager *m, StoredFd *stored, size_t n_stored);
 void receive_effect(Manager *m); /* EFFECT_RECEIVE */

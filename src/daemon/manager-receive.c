@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/names.h"
+#include "daemon/handover.h"
 #include "sys/fd-kind.h"
 
 void receive_mark(Manager *m, Step step, bool overwrite) {
@@ -49,7 +50,7 @@ static void store_drop(const Manager *m, const Session *s) {
 
 /* Claims. */
 
-static void set_claimed(Manager *m, Session *s) {
+void receive_set_claimed(Manager *m, Session *s) {
         s->state = SESSION_CLAIMED;
         m->incoming.claimed++;
         if (m->incoming.job)
@@ -59,7 +60,7 @@ static void set_claimed(Manager *m, Session *s) {
                 EMIT(m, job_changed, m->incoming.job);
 }
 
-static void set_lost(Manager *m, Session *s) {
+void receive_set_lost(Manager *m, Session *s) {
         s->state = SESSION_LOST;
         if (m->incoming.job)
                 m->incoming.job->missing++;
@@ -76,12 +77,12 @@ static int take_claimed(Call *c, int r, Refusal *why) {
                 s->fd = TAKE_FD(c->fd);
                 store_put(m, s);
                 recovery_note_session(m, "claimed", s->name);
-                set_claimed(m, s);
+                receive_set_claimed(m, s);
                 return 0;
         }
         if (r == -ENOENT) {
                 refuse(why, REASON_SESSION_LOST, s->name, "");
-                set_lost(m, s);
+                receive_set_lost(m, s);
                 return r;
         }
         s->state = SESSION_WAITING;
@@ -164,6 +165,10 @@ static void retrieved(Call *c, int r) {
                 call_reply(c, -1, &why);
                 return;
         }
+        if (r < 0 && device_why(c, r, &why)) { /* the kernel was not asked yet */
+                call_reply(c, -1, &why);
+                return;
+        }
         if (r < 0) {
                 refuse(&why, REASON_RETRIEVE_FAILED, subject, "%s", strerror(-r));
                 if (f)
@@ -178,6 +183,7 @@ static void retrieved(Call *c, int r) {
                 f->state = FILE_RETRIEVED;
         else
                 (void)session_add_file(s, c->token, fd_kind(c->fd), FILE_RETRIEVED);
+        device_retrieved(m, &c->device);
         EMIT(m, session_changed, s);
         call_reply(c, c->fd, NULL);
 }
@@ -209,7 +215,8 @@ int manager_retrieve_fd(Manager *m, Session *s, uint32_t uid, uint64_t token, se
                 .fd = -1,
                 .token = token,
         };
-        r = manager_call(m, call_retrieve, &call);
+        device_check_retrieve(s, token, &call.device);
+        r = manager_call(m, call.device.any ? call_retrieve_device : call_retrieve, &call);
         if (r < 0)
                 return refuse_errno(refusal, r, s->name, "RETRIEVE_FD");
         return 0;
@@ -217,7 +224,7 @@ int manager_retrieve_fd(Manager *m, Session *s, uint32_t uid, uint64_t token, se
 
 /* Finish. */
 
-static void set_finished(Manager *m, Session *s) {
+void receive_set_finished(Manager *m, Session *s) {
         if (s->state == SESSION_FINISHED)
                 return;
         s->state = SESSION_FINISHED;
@@ -226,6 +233,8 @@ static void set_finished(Manager *m, Session *s) {
                 m->incoming.job->finished = m->incoming.finished;
         recovery_note_session(m, "finished", s->name);
         store_drop(m, s);
+        if (session_has_devices(s))
+                (void)handover_read(m, NULL, NULL);
         /* FINISH returned 0: from here closing is harmless. */
         manager_close_fd(m, TAKE_FD(s->fd));
         EMIT(m, session_changed, s);
@@ -238,7 +247,7 @@ static void finished(Call *c, int r) {
         Refusal why;
 
         if (r >= 0) {
-                set_finished(m, c->session);
+                receive_set_finished(m, c->session);
                 call_reply(c, -1, NULL);
                 return;
         }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "common/log.h"
+#include "daemon/handover.h"
 #include "sys/fd-kind.h"
 
 int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal) {
@@ -28,6 +29,8 @@ static void closed(Call *c, int r) {
         Manager *m = c->manager;
 
         m->n_closing--;
+        if (c->session && session_has_devices(c->session))
+                (void)handover_read(m, NULL, NULL);
         if (c->session)
                 remove_session(m, c->session);
         call_reply(c, -1, NULL);
@@ -133,6 +136,10 @@ int manager_open_session(Manager *m, const char *name, uint32_t uid, const char 
 
 /* Preserve. */
 
+static const char *call_kind(const Call *c) {
+        return c->device.any ? "vfio" : fd_kind(c->fd);
+}
+
 static void preserved(Call *c, int r) {
         Session *s = c->session;
         Refusal why;
@@ -140,8 +147,11 @@ static void preserved(Call *c, int r) {
         if (r < 0) {
                 char subject[96];
                 session_uncount_file(&c->manager->sessions, s);
+                session_unrank(s, call_kind(c));
                 snprintf(subject, sizeof(subject), "%s token %lu", s->name, (unsigned long)c->token);
-                if (r == -EEXIST)
+                if (device_why(c, r, &why))
+                        ;
+                else if (r == -EEXIST)
                         refuse(&why, REASON_TOKEN_IN_USE, subject, "");
                 else if (r == -ENOENT)
                         refuse(&why, REASON_NO_HANDLER, subject, "the file is of kind %s", fd_kind(c->fd));
@@ -152,7 +162,8 @@ static void preserved(Call *c, int r) {
                 call_reply(c, -1, &why);
                 return;
         }
-        r = session_add_file(s, c->token, fd_kind(c->fd), FILE_PRESERVED);
+        r = session_add_file(s, c->token, call_kind(c), FILE_PRESERVED);
+        device_preserved(c);
         if (r < 0) /* it is preserved all the same; only the books lack it */
                 log_errno(r, "Session %s: token %lu is preserved but not listed", s->name, (unsigned long)c->token);
         EMIT(c->manager, session_changed, s);
@@ -170,8 +181,9 @@ static int check_files(const Manager *m, const Session *s, Refusal *refusal) {
         return quota_check(&m->sessions.users, s->uid, QUOTA_FILES, m->config->limit_user_files, s->name, refusal);
 }
 
-int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t token, session_reply_t reply,
-                        void *userdata, Refusal *refusal) {
+int manager_preserve_file(Manager *m, Session *s, uint32_t uid, int file, uint64_t token,
+                          const PreserveOptions *options, session_reply_t reply, void *userdata, Refusal *refusal) {
+        CallDevice device = {};
         int r = session_check_owner(s, uid, refusal);
 
         if (r < 0)
@@ -188,6 +200,9 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
                 return refuse(refusal, REASON_MEMFD_NOEXEC_SEAL, s->name, "token %lu", (unsigned long)token);
         if (fd_on_hugepages(file))
                 return refuse(refusal, REASON_MEMFD_HUGEPAGES, s->name, "token %lu", (unsigned long)token);
+        r = device_check_preserve(m, s, file, token, options, &device, refusal);
+        if (r < 0)
+                return r;
         int copy = fcntl(file, F_DUPFD_CLOEXEC, 3);
         if (copy < 0)
                 return refuse_errno(refusal, -errno, s->name, "taking the descriptor");
@@ -204,13 +219,21 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
                 .session_fd = s->fd,
                 .fd = copy,
                 .token = token,
+                .device = device,
         };
-        r = manager_call(m, call_preserve, &call);
+        const char *kind = call_kind(&call);
+        r = manager_call(m, device.any ? call_preserve_device : call_preserve, &call);
         if (r < 0) {
                 session_uncount_file(&m->sessions, s);
                 return refuse_errno(refusal, r, s->name, "PRESERVE_FD");
         }
+        session_rank(s, kind);
         return 0;
+}
+
+int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t token, session_reply_t reply,
+                        void *userdata, Refusal *refusal) {
+        return manager_preserve_file(m, s, uid, file, token, NULL, reply, userdata, refusal);
 }
 
 /* Close. */

@@ -14,6 +14,9 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "daemon/handover.h"
+#include "daemon/hold.h"
+#include "daemon/verify.h"
 #include "daemon/vf-links.h"
 
 void update_mark(Manager *m, Step step) {
@@ -119,6 +122,8 @@ static int make_id(Manager *m) {
 }
 
 void update_begin(Manager *m) {
+        Refusal why;
+
         m->update.generation++;
         int r = make_id(m);
         if (r >= 0)
@@ -127,6 +132,13 @@ void update_begin(Manager *m) {
                 r = verify_collect(m);
         if (r < 0) {
                 fail_errno(m, r, "", "starting an update");
+                return;
+        }
+        r = handover_policies(m, &why);
+        if (r >= 0)
+                r = hold_preserve(m, &why);
+        if (r < 0) {
+                manager_fail(m, &why);
                 return;
         }
         if (m->job)
@@ -184,13 +196,19 @@ void update_freeze(Manager *m) {
         update_check(m);
 }
 
+static int fill_file(Manifest *manifest, const SessionFile *f) {
+        int r = manifest_add_file(manifest, f->token, f->kind);
+
+        return r < 0 || !f->has_address ? r : manifest_set_file_address(manifest, f->address);
+}
+
 static int fill_session(Manifest *manifest, const Session *s) {
         int r = manifest_add_session(manifest, s->name, s->uid, "", s->direct);
 
         for (size_t i = 0; i < s->n_grants && r >= 0; i++)
                 r = manifest_add_grant(manifest, s->grants[i]);
         for (size_t i = 0; i < s->n_files && r >= 0; i++)
-                r = manifest_add_file(manifest, s->files[i]->token, s->files[i]->kind);
+                r = fill_file(manifest, s->files[i]);
         return r;
 }
 
@@ -334,7 +352,7 @@ static bool rolled_back(const Manager *m) {
 }
 
 static void check_preparing(Manager *m) {
-        if (!m->update.own_ready || !barrier_open(&m->barrier))
+        if (!m->update.own_ready || !m->update.held || !barrier_open(&m->barrier))
                 return;
         barrier_end(&m->barrier);
         update_mark(m, STEP_PREPARED);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "common/log.h"
+#include "daemon/hold.h"
 #include "daemon/planner.h"
 
 static void settle(Manager *m);
@@ -426,6 +427,9 @@ Manager *manager_free(Manager *m) {
         devices_free(m->devices);
         device_list_done(&m->arrived);
         link_list_done(&m->arrived_links);
+        hold_list_done(&m->holds);
+        shim_list_done(&m->handover.outgoing);
+        shim_list_done(&m->handover.incoming);
         session_table_done(&m->sessions);
         barrier_done(&m->barrier);
         job_list_done(&m->jobs);

@@ -14,10 +14,12 @@
  *   exactly once, also when the update it belonged to is over.
  *
  * Files: manager.c (phase, jobs, settling), manager-session.c (sessions and their
- * files), manager-update.c (prepare, freeze, jump, rollback), manager-kernel.c (load,
- * unload), manager-arrive.c (start-up), manager-receive.c (the other side: claims,
- * finish), planner.c (what can go along), verify.c (configuration space before and
- * after), vf-links.c (VF settings before and after), recovery.c (the runtime directory).
+ * files), manager-device.c (files that are devices), manager-update.c (prepare, freeze,
+ * jump, rollback), manager-kernel.c (load, unload), manager-arrive.c (start-up),
+ * manager-receive.c (the other side: claims, finish), planner.c (what can go along),
+ * verify.c (configuration space before and after), vf-links.c (VF settings before and
+ * after), handover.c (devices on their way), hold.c (devices that the daemon holds
+ * itself), recovery.c (the runtime directory).
  */
 #pragma once
 
@@ -46,6 +48,7 @@ typedef struct ManagerEvents {
         void (*waiting_changed)(void *userdata);
         void (*kernel_changed)(void *userdata);
         void (*notice_changed)(void *userdata);
+        void (*holds_changed)(void *userdata);
         void (*plan_stale)(void *userdata, const Address *addresses, size_t n);
         /* Deadlines or work that is due changed: look at manager_deadline() again. */
         void (*rearm)(void *userdata);
@@ -80,6 +83,25 @@ typedef struct LinkList {
 
 void link_list_done(LinkList *l);
 int link_list_copy(const LinkList *from, LinkList *ret);
+/* What the kernel module said last of the devices on their way. */
+typedef struct Handover {
+        ShimList outgoing, incoming;
+} Handover;
+
+/* See hold.h. */
+typedef enum HoldState { HOLD_TAKING, HOLD_HELD, HOLD_LEAVING } HoldState;
+
+typedef struct Hold {
+        Address address;
+        HoldState state;
+        int device_fd, iommu_fd;
+        HoldDriver driver; /* what it had before; after a jump that is not known */
+} Hold;
+
+typedef struct HoldList {
+        Hold *items;
+        size_t n;
+} HoldList;
 
 typedef struct NextKernel {
         bool loaded;
@@ -96,6 +118,7 @@ typedef struct Update {
         int own_session;
         Timeline *page; /* mapped, shared with the preserved memfd; NULL outside of an update */
         int page_fd;
+        bool held;          /* the devices that the daemon holds are preserved, or there are none */
         bool own_ready;     /* own session and timeline are preserved */
         bool clients_ready; /* the freeze barrier opened */
         bool synced;
@@ -146,6 +169,8 @@ struct Manager {
         DeviceList arrived;     /* what the last live update says of its devices; stays when it is over */
         LinkList arrived_links; /* the same of VF settings */
         uint64_t arrived_job;
+        Handover handover; /* see handover.h */
+        HoldList holds;
 
         unsigned n_calls;   /* session calls in the worker */
         unsigned n_closing; /* sessions whose close is under way or still to come */
@@ -196,7 +221,17 @@ int manager_open_session(Manager *m, const char *name, uint32_t uid, const char 
                          void *userdata, Refusal *refusal);
 int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char *owner, session_reply_t reply,
                           void *userdata, Refusal *refusal);
+/* What the client says about the file; all may be left out. */
+typedef struct PreserveOptions {
+        /* Of a device whose DMA runs on: the tokens of all memfds that are mapped for it. */
+        const uint64_t *dma_memory;
+        size_t n_dma_memory;
+        bool dma_complete; /* or: all that is mapped for it is in the session by now */
+} PreserveOptions;
 /* file stays the caller's; the manager works on a duplicate. */
+int manager_preserve_file(Manager *m, Session *s, uint32_t uid, int file, uint64_t token,
+                          const PreserveOptions *options, session_reply_t reply, void *userdata, Refusal *refusal);
+/* The same without options. */
 int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t token, session_reply_t reply,
                         void *userdata, Refusal *refusal);
 int manager_retrieve_fd(Manager *m, Session *s, uint32_t uid, uint64_t token, session_reply_t reply, void *userdata,

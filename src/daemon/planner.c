@@ -111,11 +111,30 @@ int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHint
                 ret);
 }
 
-int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal) {
-        Plan plan = {};
+int planner_devices(const Manager *m, const UpdateRequest *request, Address **ret, size_t *ret_n) {
+        size_t n = request ? request->n_devices : 0;
+        Address *all = calloc(MAX_OF(n + m->holds.n, (size_t)1), sizeof(*all));
 
-        int r = planner_make(m, request ? request->devices : NULL, request ? request->n_devices : 0,
-                             (PlannerHints){ .since = m->planned }, &plan);
+        if (!all)
+                return -ENOMEM;
+        if (n > 0)
+                memcpy(all, request->devices, n * sizeof(*all));
+        for (size_t i = 0; i < m->holds.n; i++)
+                if (m->holds.items[i].state == HOLD_HELD)
+                        all[n++] = m->holds.items[i].address;
+        *ret = all;
+        *ret_n = n;
+        return 0;
+}
+
+int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal) {
+        _cleanup_free_ Address *devices = NULL;
+        Plan plan = {};
+        size_t n = 0;
+
+        int r = planner_devices(m, request, &devices, &n);
+        if (r >= 0)
+                r = planner_make(m, devices, n, (PlannerHints){ .since = m->planned }, &plan);
         if (r < 0)
                 return refuse_errno(refusal, r, "plan", "making it");
         r = plan_allows(&plan, request ? (const char *const *)request->exceptions : NULL,

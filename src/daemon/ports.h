@@ -14,6 +14,7 @@
 #include "sys/links.h"
 #include "sys/luo.h"
 #include "sys/shim.h"
+#include "sys/vfio-hold.h"
 #include "sys/worker.h"
 
 typedef struct ClockOps {
@@ -51,7 +52,8 @@ typedef struct LinkOps {
 typedef struct Ports {
         Luo luo;
         Kexec kexec;
-        Shim shim; /* the kernel module; lists and policies from a worker */
+        HoldPort hold; /* from a worker */
+        Shim shim;     /* the kernel module; lists and policies from a worker */
         const HostFacts *host;
         Worker *luo_lane;       /* calls on /dev/liveupdate and on sessions, in order */
         Worker *image_lane;     /* whole images, and sync(2) */

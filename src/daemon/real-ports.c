@@ -156,6 +156,7 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
                 .luo = luo_device(&r->device, r->config.luo_device, r->config.luo_busy_usec),
                 .kexec = kexec_real(&r->kexec, &r->judged),
                 .shim = r->config.luo_shim ? shim_real(&r->shim, "") : (Shim){},
+                .hold = hold_real(&r->hold, ""),
                 .host = &r->host,
                 .started_ticks = r->clock.start_ticks,
                 .clock = &clock_ops,

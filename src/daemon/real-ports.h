@@ -15,8 +15,9 @@ typedef struct RealPorts {
         Clock clock;
         LuoDevice device;
         KexecReal kexec;
-        Links *links;          /* the image worker's; NULL until it is needed */
+        Links *links; /* the image worker's; NULL until it is needed */
         ShimReal shim;
+        HoldReal hold;
         ModulesIndex *modules; /* the image worker's; NULL until it is needed, or if there is none */
         Ports ports;
 } RealPorts;

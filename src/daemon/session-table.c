@@ -184,3 +184,61 @@ int session_add_file(Session *s, uint64_t token, const char *kind, FileState sta
         s->files[s->n_files++] = TAKE_PTR(f);
         return 0;
 }
+
+void session_rank(Session *s, const char *kind) {
+        FileRank rank = session_file_rank(kind);
+
+        if (rank < _RANK_MAX)
+                s->ranked[rank]++;
+}
+
+void session_unrank(Session *s, const char *kind) {
+        FileRank rank = session_file_rank(kind);
+
+        if (rank < _RANK_MAX && s->ranked[rank] > 0)
+                s->ranked[rank]--;
+}
+
+void session_set_device(Session *s, uint64_t token, Address address) {
+        SessionFile *f = session_find_file(s, token);
+
+        if (!f)
+                return;
+        f->has_address = true;
+        f->address = address;
+}
+
+bool session_has_devices(const Session *s) {
+        for (size_t i = 0; i < s->n_files; i++)
+                if (s->files[i]->has_address)
+                        return true;
+        return false;
+}
+
+static int compare_devices(const void *a, const void *b) {
+        uint64_t x = ((const SessionDevice *)a)->token, y = ((const SessionDevice *)b)->token;
+
+        return x < y ? -1 : x > y;
+}
+
+int session_interrupted_devices(const Session *s, SessionDevice **ret, size_t *ret_n) {
+        _cleanup_free_ SessionDevice *devices = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < s->n_files; i++)
+                n += s->files[i]->has_address;
+        if (n > 0) {
+                devices = calloc(n, sizeof(*devices));
+                if (!devices)
+                        return -ENOMEM;
+        }
+        n = 0;
+        for (size_t i = 0; i < s->n_files; i++)
+                if (s->files[i]->has_address)
+                        devices[n++] = (SessionDevice){ s->files[i]->token, s->files[i]->address };
+        if (n > 0)
+                qsort(devices, n, sizeof(*devices), compare_devices);
+        *ret = TAKE_PTR(devices);
+        *ret_n = n;
+        return 0;
+}

@@ -13,6 +13,7 @@
 
 #include "core/quota.h"
 #include "core/session.h"
+#include "core/topology.h"
 
 typedef enum SessionState {
         SESSION_OPENING,
@@ -35,6 +36,8 @@ typedef struct SessionFile {
         uint64_t token;
         const char *kind; /* static string */
         FileState state;
+        bool has_address; /* it is the descriptor of a PCI function */
+        Address address;
 } SessionFile;
 
 typedef struct Session {
@@ -52,8 +55,9 @@ typedef struct Session {
         bool dropped;        /* closed for good: no longer in the table */
         SessionFile **files; /* in the order of preservation */
         size_t n_files, room;
-        void *by_token; /* tsearch(3) tree over files */
-        void *bus;      /* the bus layer's, NULL without one */
+        unsigned ranked[_RANK_MAX]; /* files by rank, those under way included */
+        void *by_token;             /* tsearch(3) tree over files */
+        void *bus;                  /* the bus layer's, NULL without one */
 } Session;
 
 typedef struct SessionTable {
@@ -85,5 +89,20 @@ void session_uncount_file(SessionTable *t, Session *s);
 /* -EEXIST, -ENOMEM. kind must be a static string. */
 int session_add_file(Session *s, uint64_t token, const char *kind, FileState state);
 SessionFile *session_find_file(const Session *s, uint64_t token);
+/* One more of this kind is preserved, or about to be; or was not after all. */
+void session_rank(Session *s, const char *kind);
+void session_unrank(Session *s, const char *kind);
+/* The file is the descriptor of this function. No-op if there is no such file. */
+void session_set_device(Session *s, uint64_t token, Address address);
+bool session_has_devices(const Session *s);
+/* The functions of a session whose interrupts were cut by the jump: all that it has, since
+ * MSI and MSI-X are off in the new kernel until their user sets them up again. What came
+ * meanwhile is lost, and the client makes up for it by one spurious interrupt a vector. A
+ * new array, by token; *ret is NULL if there are none. -ENOMEM. */
+typedef struct SessionDevice {
+        uint64_t token;
+        Address address;
+} SessionDevice;
+int session_interrupted_devices(const Session *s, SessionDevice **ret, size_t *ret_n);
 /* The static string for a kind word that came from outside ("other" if unknown). */
 const char *session_file_kind(const char *word);

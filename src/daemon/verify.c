@@ -38,13 +38,15 @@ static ManifestDevice describe(const Function *f, const PlanSubject *s) {
 
 int verify_collect(Manager *m) {
         const Topology *t = m->devices ? devices_topology(m->devices) : NULL;
-        const UpdateRequest *request = &m->update.request;
+        _cleanup_free_ Address *devices = NULL;
         Plan plan = {};
+        size_t n = 0;
 
         device_list_done(&m->update.devices);
-        if (!t || request->n_devices == 0)
-                return 0;
-        int r = planner_make(m, request->devices, request->n_devices, (PlannerHints){}, &plan);
+        int r = planner_devices(m, &m->update.request, &devices, &n);
+        if (r < 0 || !t || n == 0)
+                return r;
+        r = planner_make(m, devices, n, (PlannerHints){}, &plan);
         if (r < 0)
                 return r;
         DeviceList list = { .items = calloc(MAX_OF(plan.n_subjects, (size_t)1), sizeof(*list.items)) };

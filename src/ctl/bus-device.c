@@ -101,6 +101,52 @@ static int by_address(const void *a, const void *b) {
         return address_compare(x->address, y->address);
 }
 
+/* A row of ListPreserved into the device that it is about. */
+static void note_way(const DeviceList *list, const char *address, const char *state) {
+        Device key = { .address = (char *)address };
+        Device *d = list->n > 0 ? bsearch(&key, list->items, list->n, sizeof(key), by_address) : NULL;
+
+        if (!d)
+                return;
+        size_t n = strlen(d->way);
+        (void)snprintf(d->way + n, sizeof(d->way) - n, "%s%s", n > 0 ? ", " : "", state);
+}
+
+static int read_ways(sd_bus_message *m, const DeviceList *list) {
+        const char *address, *state;
+
+        int r = sd_bus_message_enter_container(m, 'a', "(ssssss)");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "ssssss")) > 0) {
+                r = sd_bus_message_read(m, "s", &address);
+                if (r >= 0)
+                        r = sd_bus_message_skip(m, "sss");
+                if (r >= 0)
+                        r = sd_bus_message_read(m, "s", &state);
+                if (r >= 0)
+                        r = sd_bus_message_skip(m, "s");
+                if (r >= 0)
+                        note_way(list, address, state);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r;
+}
+
+/* A daemon that is older does not have it. */
+static int list_ways(Bus *bus, const DeviceList *list, Failure *failure) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *reply = NULL;
+
+        int r = sd_bus_call_method(bus->bus, LIVEUPDATE_BUS_NAME, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE,
+                                   "ListPreserved", &error, &reply, NULL);
+        if (r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD))
+                return 0;
+        if (r < 0)
+                return bus_failure(bus, failure, r, &error);
+        r = read_ways(reply, list);
+        return r < 0 ? bus_failure_form(bus, failure, r) : 0;
+}
+
 int bus_list_devices(Bus *bus, DeviceList *ret, Failure *failure) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_device_list_ DeviceList list = {};
@@ -113,6 +159,9 @@ int bus_list_devices(Bus *bus, DeviceList *ret, Failure *failure) {
                 return bus_failure_form(bus, failure, r);
         if (list.n > 1)
                 qsort(list.items, list.n, sizeof(Device), by_address);
+        r = list_ways(bus, &list, failure);
+        if (r < 0)
+                return r;
         *ret = list;
         list = (DeviceList){};
         return 0;
@@ -176,6 +225,9 @@ static const Property device_properties[] = {
         { "GroupType", "s", read_string, D(group_type) },
         { "NumaNode", "i", read_i32, D(numa_node) },
         { "VfioDevice", "s", read_string, D(vfio_device) },
+        { "Outgoing", "s", read_string, D(outgoing) },
+        { "Incoming", "s", read_string, D(incoming) },
+        { "Held", "b", read_bool, D(held) },
         { "Verdict", "s", read_string, D(verdict) },
         { "Codes", "as", read_strings, D(codes) },
 };
@@ -288,4 +340,29 @@ int bus_explain(Bus *bus, const char *code, Explanation *ret, Failure *failure) 
         *ret = e;
         e = (Explanation){};
         return 0;
+}
+
+static int hold(Bus *bus, const char *method, const char *address, bool rebind, Failure *failure) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+
+        int r = sd_bus_message_new_method_call(bus->bus, &m, LIVEUPDATE_BUS_NAME, LIVEUPDATE_PATH,
+                                               LIVEUPDATE_MANAGER_INTERFACE, method);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", address);
+        if (r >= 0)
+                r = rebind ? sd_bus_message_append(m, "a{sv}", 1, "rebind", "b", true)
+                           : sd_bus_message_append(m, "a{sv}", 0);
+        /* A driver lets go when it likes. */
+        if (r >= 0)
+                r = sd_bus_call(bus->bus, m, 120 * USEC_PER_SEC, &error, &reply);
+        return r < 0 ? bus_failure(bus, failure, r, &error) : 0;
+}
+
+int bus_hold_device(Bus *bus, const char *address, bool rebind, Failure *failure) {
+        return hold(bus, "HoldDevice", address, rebind, failure);
+}
+
+int bus_release_device(Bus *bus, const char *address, Failure *failure) {
+        return hold(bus, "ReleaseDevice", address, false, failure);
 }

@@ -41,6 +41,7 @@ int read_waiting(sd_bus_message *m, void *field);
 int read_string(sd_bus_message *m, void *field);
 int read_path(sd_bus_message *m, void *field);
 int read_strings(sd_bus_message *m, void *field);
+int read_bool(sd_bus_message *m, void *field);
 int read_u32(sd_bus_message *m, void *field);
 int read_u64(sd_bus_message *m, void *field);
 

@@ -40,7 +40,7 @@ int read_u32(sd_bus_message *m, void *field) {
         return sd_bus_message_read_basic(m, 'u', field);
 }
 
-static int read_bool(sd_bus_message *m, void *field) {
+int read_bool(sd_bus_message *m, void *field) {
         int v;
 
         int r = sd_bus_message_read_basic(m, 'b', &v);
@@ -128,6 +128,12 @@ static int read_registers(sd_bus_message *m, void *field) {
         return sd_bus_message_read(m, "(tuuu)", &c->equal, &c->expected, &c->against, &c->missing);
 }
 
+static int read_handover(sd_bus_message *m, void *field) {
+        HandoverCounts *c = field;
+
+        return sd_bus_message_read(m, "(uuuu)", &c->expected, &c->arrived, &c->lost, &c->bus_master);
+}
+
 #define M(field) offsetof(ManagerInfo, field)
 static const Property manager_properties[] = {
         { "State", "s", read_string, M(state) },
@@ -140,6 +146,7 @@ static const Property manager_properties[] = {
         { "UpdateNumber", "t", read_u64, M(update_number) },
         { "NextKernel", "a{ss}", read_pairs, M(next_kernel) },
         { "Capabilities", "as", read_strings, M(capabilities) },
+        { "HeldDevices", "as", read_strings, M(held) },
         { "Notice", "s", read_string, M(notice) },
         { "Version", "s", read_string, M(version) },
 };
@@ -167,6 +174,7 @@ static const Property job_properties[] = {
         { "Clock", "s", read_string, J(clock) },
         { "Sessions", "(uuuu)", read_counts, J(sessions) },
         { "Registers", "(tuuu)", read_registers, J(registers) },
+        { "Devices", "(uuuu)", read_handover, J(devices) },
 };
 
 static int read_property(sd_bus_message *m, const Property *table, size_t n, void *dst) {

@@ -31,6 +31,8 @@ int bus_plan(Bus *bus, const StringList *devices, PlanRows *ret, Failure *failur
 int bus_list_bits(Bus *bus, BitRows *ret, Failure *failure);
 /* restore: puts VF settings back. */
 int bus_verify(Bus *bus, bool restore, Verification *ret, Failure *failure);
+int bus_hold_device(Bus *bus, const char *address, bool rebind, Failure *failure);
+int bus_release_device(Bus *bus, const char *address, Failure *failure);
 int bus_explain(Bus *bus, const char *code, Explanation *ret, Failure *failure);
 /* /org/liveupdate1/job/NUMBER */
 enum { JOB_PATH_SIZE = 64 };

@@ -31,6 +31,7 @@ _liveupdatectl_reply() {
         '') compgen -W "$(sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\).*/\1/p' <<<"$4")" -- "$1" ;;
         load) compgen -f -- "$1" ;;
         job | timeline) compgen -W "$(_liveupdatectl_list jobs)" -- "$1" ;;
+        device) compgen -W "hold release $(_liveupdatectl_list devices)" -- "$1" ;;
         devices | explain) compgen -W "$(_liveupdatectl_list devices)" -- "$1" ;;
         esac
 }

@@ -21,7 +21,7 @@ typedef struct Options {
         const char *address; /* --address; NULL: the system bus */
         const char *kernel, *initrd, *cmdline, *append;
         bool reuse_cmdline, unclaimed;
-        bool tree, dot;
+        bool tree, dot, rebind;
         bool restore;
         StringList devices;    /* PCI addresses, as the kernel writes them */
         StringList exceptions; /* the same, and sessions */
@@ -58,6 +58,7 @@ int verb_job(Ctl *c, char **args, size_t n_args);
 int verb_timeline(Ctl *c, char **args, size_t n_args);
 /* verbs-device.c */
 int verb_devices(Ctl *c, char **args, size_t n_args);
+int verb_device(Ctl *c, char **args, size_t n_args);
 int verb_explain(Ctl *c, char **args, size_t n_args);
 /* verbs-plan.c */
 int verb_plan(Ctl *c, char **args, size_t n_args);

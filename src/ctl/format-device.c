@@ -19,41 +19,50 @@ static void relation_text(const Device *d, const DeviceLink *link, char *buf, si
 }
 
 static const Column device_columns[] = {
-        { "ADDRESS", .tree = true }, { "CLASS" },  { "IDS" }, { "PORT" }, { "DRIVER" },
-        { "GROUP", .right = true },  { "PF/VFS" },
+        { "ADDRESS", .tree = true }, { "CLASS" },  { "IDS" },    { "PORT" }, { "DRIVER" },
+        { "GROUP", .right = true },  { "PF/VFS" }, { "UPDATE" },
 };
 
-static int device_row(Table *t, const Device *d, const DeviceLink *link, Row **ret) {
+/* The last column is there if there is something in it. */
+static size_t count_columns(const DeviceList *devices) {
+        for (size_t i = 0; i < devices->n; i++)
+                if (*devices->items[i].way)
+                        return ELEMENTSOF(device_columns);
+        return ELEMENTSOF(device_columns) - 1;
+}
+
+static int device_row(Table *t, size_t n_columns, const Device *d, const DeviceLink *link, Row **ret) {
         char class[128], group[16] = "-", relation[128];
 
         class_format_text(d->class_code, class, sizeof(class));
         if (d->group >= 0)
                 (void)snprintf(group, sizeof(group), "%d", d->group);
         relation_text(d, link, relation, sizeof(relation));
-        const char *cells[] = {
-                d->address,         class, or_dash(d->ids), streq(d->port, "none") ? "-" : or_dash(d->port),
-                or_dash(d->driver), group, relation
-        };
-        return table_add(t, cells, ELEMENTSOF(cells), SIZE_MAX, ret);
+        const char *cells[] = { d->address,         class,
+                                or_dash(d->ids),    streq(d->port, "none") ? "-" : or_dash(d->port),
+                                or_dash(d->driver), group,
+                                relation,           or_dash(d->way) };
+        return table_add(t, cells, n_columns, SIZE_MAX, ret);
 }
 
 int format_devices(const DeviceList *devices, const Style *style, char **ret) {
         _cleanup_(table_freep) Table *t = NULL;
         _cleanup_free_ DeviceLink *links = NULL;
         Column columns[ELEMENTSOF(device_columns)];
+        size_t n_columns = count_columns(devices);
 
         memcpy(columns, device_columns, sizeof(columns));
         columns[0].tree = false;
         int r = device_links(devices, &links);
         if (r >= 0)
-                r = table_new(columns, ELEMENTSOF(columns), style, &t);
+                r = table_new(columns, n_columns, style, &t);
         for (size_t i = 0; r >= 0 && i < devices->n; i++)
-                r = device_row(t, &devices->items[i], &links[i], NULL);
+                r = device_row(t, n_columns, &devices->items[i], &links[i], NULL);
         return r < 0 ? r : table_text(t, style, devices->n, "device", ret);
 }
 
 /* The line of a root bus, for the devices on it; they come one after the other. */
-static int root_row(Table *t, const char *address, char name[static ADDRESS_SIZE], Row **root) {
+static int root_row(Table *t, size_t n_columns, const char *address, char name[static ADDRESS_SIZE], Row **root) {
         char new[ADDRESS_SIZE] = "";
         size_t n = address_bus_size(address);
 
@@ -64,8 +73,8 @@ static int root_row(Table *t, const char *address, char name[static ADDRESS_SIZE
                 return 0;
         memcpy(name, new, sizeof(new));
         *root = NULL;
-        return *new ? table_add(t, (const char *const[]){ new, "root bus", "", "", "", "", "" },
-                                ELEMENTSOF(device_columns), SIZE_MAX, root)
+        return *new ? table_add(t, (const char *const[]){ new, "root bus", "", "", "", "", "", "" }, n_columns,
+                                SIZE_MAX, root)
                     : 0;
 }
 
@@ -73,18 +82,19 @@ int format_device_tree(const DeviceList *devices, const Style *style, char **ret
         _cleanup_(table_freep) Table *t = NULL;
         _cleanup_free_ DeviceLink *links = NULL;
         _cleanup_free_ Row **rows = calloc(devices->n + 1, sizeof(Row *));
+        size_t n_columns = count_columns(devices);
         char bus[ADDRESS_SIZE] = "";
         Row *root = NULL;
 
         int r = rows ? device_links(devices, &links) : -ENOMEM;
         if (r >= 0)
-                r = table_new(device_columns, ELEMENTSOF(device_columns), style, &t);
+                r = table_new(device_columns, n_columns, style, &t);
         for (size_t i = 0; r >= 0 && i < devices->n; i++)
-                r = device_row(t, &devices->items[i], &links[i], &rows[i]);
+                r = device_row(t, n_columns, &devices->items[i], &links[i], &rows[i]);
         /* A bridge may have a higher address than what is below it: rows first, then links. */
         for (size_t i = 0; r >= 0 && i < devices->n; i++) {
                 if (links[i].above == NO_DEVICE)
-                        r = root_row(t, devices->items[i].address, bus, &root);
+                        r = root_row(t, n_columns, devices->items[i].address, bus, &root);
                 Row *above = links[i].above == NO_DEVICE ? root : rows[links[i].above];
                 if (r >= 0 && above)
                         r = table_nest(above, rows[i]);
@@ -137,6 +147,10 @@ static void put_driver(FILE *f, const DeviceInfo *d) {
         put_known(f, "Power", d->power_state);
         put_list(f, "Features", &d->features);
         put_list(f, "Enabled", &d->enabled);
+        put_known(f, "Outgoing", d->outgoing);
+        put_known(f, "Incoming", d->incoming);
+        if (d->held)
+                put_line(f, "Held", "by liveupdated");
 }
 
 int format_device(const DeviceInfo *d, const Style *style, char **ret) {

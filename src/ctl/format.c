@@ -227,6 +227,7 @@ int format_status(const StatusView *v, const Style *style, char **ret) {
         put_waiting(f, &m->waiting, v->now_usec);
         if (v->sessions)
                 put_sessions(f, v->sessions);
+        put_list(f, "Held", &m->held);
         if (v->last)
                 put_result(f, v->last, style);
         if (*m->notice)
@@ -267,6 +268,10 @@ static void put_job_fields(FILE *f, const JobInfo *j, const Style *style) {
         if (s->expected || s->claimed || s->finished || s->missing)
                 put_line(f, "Sessions", "%u expected, %u claimed, %u finished, %u missing", s->expected, s->claimed,
                          s->finished, s->missing);
+        const HandoverCounts *h = &j->devices;
+        if (h->expected > 0)
+                put_line(f, "Devices", "%u expected, %u arrived, %u lost%s", h->expected, h->arrived, h->lost,
+                         h->bus_master > 0 ? "; Bus Master not as handed over" : "");
         const RegisterCounts *g = &j->registers;
         if (register_counts_any(g))
                 put_line(f, "Registers",

@@ -35,6 +35,7 @@ static struct json_object *device_row(const Device *d, const DeviceLink *link) {
         put_known(&o, "physfn", d->physfn);
         put_u64(&o, "vfs", link->n_vfs);
         put_index(&o, "group", d->group);
+        put_known(&o, "update", d->way);
         return o.object;
 }
 
@@ -101,6 +102,9 @@ struct json_object *json_device(const DeviceInfo *d) {
         put(&o, "native_driver", native.object);
         put_known(&o, "reset_methods", d->reset_methods);
         put_known(&o, "vfio_device", d->vfio_device);
+        put_known(&o, "outgoing", d->outgoing);
+        put_known(&o, "incoming", d->incoming);
+        put_bool(&o, "held", d->held);
         put_known(&o, "verdict", d->verdict);
         put(&o, "codes", string_list(&d->codes));
         return o.object;

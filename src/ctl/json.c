@@ -172,6 +172,19 @@ static void put_registers(Object *o, const RegisterCounts *c) {
         put(o, "registers", r.object);
 }
 
+static void put_handover(Object *o, const HandoverCounts *c) {
+        if (c->expected == 0) {
+                put_null(o, "devices");
+                return;
+        }
+        Object d = object_new();
+        put_u64(&d, "expected", c->expected);
+        put_u64(&d, "arrived", c->arrived);
+        put_u64(&d, "lost", c->lost);
+        put_u64(&d, "bus_master_wrong", c->bus_master);
+        put(o, "devices", d.object);
+}
+
 json_object *json_job(const JobInfo *job) {
         Object o = object_new(), s = object_new();
 
@@ -196,6 +209,7 @@ json_object *json_job(const JobInfo *job) {
         put_u64(&s, "missing", job->sessions.missing);
         put(&o, "sessions", s.object);
         put_registers(&o, &job->registers);
+        put_handover(&o, &job->devices);
         return o.object;
 }
 
@@ -215,6 +229,7 @@ static json_object *manager_lists(Object *o, const ManagerInfo *m) {
                 waiting = json_list_append(waiting, waiting_item(&m->waiting.items[i]));
         put(o, "waiting", waiting);
         put(o, "capabilities", string_list(&m->capabilities));
+        put(o, "held", string_list(&m->held));
         return o->object;
 }
 

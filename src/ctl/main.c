@@ -30,6 +30,8 @@ const Verb verb_table[] = {
         { "unload", "", "Unload the next kernel", 0, 0, FOR_JOB | MAY_ASK, verb_unload },
         { "devices", "[ADDRESS...]", "List the PCI devices, or show all about some of them", 0, SIZE_MAX,
           FOR_LIST | MAY_ASK, verb_devices },
+        { "device", "hold|release ADDRESS...", "Have liveupdated hold a device itself, or let it go", 2, SIZE_MAX,
+          FOR_HOLD, verb_device },
         { "plan", "", "Show what would go along, what not, and why", 0, 0, FOR_PLAN | MAY_ASK, verb_plan },
         { "explain", "ADDRESS|CODE", "Explain a device's verdict, or a reason code", 1, 1, MAY_ASK, verb_explain },
         { "update", "", "Prepare, freeze and jump into the next kernel", 0, 0,

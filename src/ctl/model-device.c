@@ -34,6 +34,8 @@ void device_info_done(DeviceInfo *d) {
         free(d->group_type);
         free(d->vfio_device);
         free(d->verdict);
+        free(d->outgoing);
+        free(d->incoming);
         string_list_done(&d->codes);
         *d = (DeviceInfo){};
 }

@@ -60,6 +60,7 @@ void manager_info_done(ManagerInfo *m) {
         free(m->kernel_version);
         pair_list_done(&m->next_kernel);
         string_list_done(&m->capabilities);
+        string_list_done(&m->held);
         free(m->notice);
         free(m->version);
         *m = (ManagerInfo){};

@@ -41,7 +41,7 @@ typedef struct ManagerInfo {
         char *kernel_release, *kernel_version;
         uint64_t update_number;
         PairList next_kernel;
-        StringList capabilities;
+        StringList capabilities, held;
         char *notice, *version;
 } ManagerInfo;
 
@@ -77,6 +77,11 @@ typedef struct RegisterCounts {
         uint32_t missing;           /* devices */
 } RegisterCounts;
 
+/* VFIO devices after a jump. */
+typedef struct HandoverCounts {
+        uint32_t expected, arrived, lost, bus_master;
+} HandoverCounts;
+
 typedef struct JobInfo {
         char *path;
         uint64_t number;
@@ -90,6 +95,7 @@ typedef struct JobInfo {
         uint64_t blackout_usec, blackout_error_usec; /* 0: not known */
         char *clock;
         SessionCounts sessions;
+        HandoverCounts devices;
         RegisterCounts registers; /* all 0: nothing was compared */
 } JobInfo;
 
@@ -108,6 +114,7 @@ typedef struct SessionList {
 typedef struct Device {
         char *path, *address, *class_code, *ids, *port, *driver, *parent, *physfn;
         int32_t group; /* -1: none */
+        char way[64];  /* "held, preserved": of ListPreserved; "" if it is neither */
 } Device;
 
 typedef struct DeviceList {
@@ -138,7 +145,8 @@ typedef struct DeviceInfo {
         int32_t group; /* -1: none */
         char *group_type;
         int32_t numa_node; /* -1: none */
-        char *vfio_device, *verdict;
+        char *vfio_device, *verdict, *outgoing, *incoming;
+        bool held;
         StringList codes;
 } DeviceInfo;
 

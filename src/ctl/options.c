@@ -26,6 +26,7 @@ enum {
         ARG_TREE,
         ARG_DOT,
         ARG_RESTORE,
+        ARG_REBIND,
 };
 
 typedef struct OptionSpec {
@@ -61,6 +62,7 @@ static const OptionSpec option_table[] = {
         { "tree", ARG_TREE, NULL, "devices: each below its bridge, VFs below their PF", FOR_LIST },
         { "dot", ARG_DOT, NULL, "devices: a graph for Graphviz", FOR_LIST },
         { "restore", ARG_RESTORE, NULL, "verify: put VF settings back that changed", FOR_VERIFY },
+        { "rebind", ARG_REBIND, NULL, "device hold: take the device away from the driver that has it", FOR_HOLD },
         { "address", ARG_ADDRESS, "ADDRESS", NULL },
 };
 
@@ -76,6 +78,7 @@ static const struct {
         { FOR_PLAN, "--device and --except" },
         { FOR_LIST, "--tree and --dot" },
         { FOR_VERIFY, "--restore" },
+        { FOR_HOLD, "--rebind" },
 };
 
 static const struct {
@@ -167,6 +170,7 @@ static void set_flag(Options *o, int value) {
                 { ARG_TREE, &o->tree },
                 { ARG_DOT, &o->dot },
                 { ARG_RESTORE, &o->restore },
+                { ARG_REBIND, &o->rebind },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)

@@ -17,6 +17,7 @@ enum {
         FOR_LIST = 1 << 5,   /* --tree --dot */
         FOR_VERIFY = 1 << 6, /* --restore */
         MAY_ASK = 1 << 7,    /* no option: polkit may ask for a password */
+        FOR_HOLD = 1 << 8,   /* --rebind */
 };
 
 typedef struct Verb {

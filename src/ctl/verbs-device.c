@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* devices and explain: what there is, what hangs on what, and why one cannot go along. */
+/* devices, device and explain: what there is, what hangs on what, and why one cannot go along. */
 #include "device-links.h"
 #include "options.h"
 
@@ -80,6 +80,29 @@ int verb_devices(Ctl *c, char **args, size_t n_args) {
         if (r >= 0)
                 r = bus_list_devices(c->bus, &devices, &failure);
         return r < 0 ? ctl_fail(c, &failure, NULL) : print_device_list(c, &devices);
+}
+
+int verb_device(Ctl *c, char **args, size_t n_args) {
+        _cleanup_string_list_ StringList addresses = {};
+        bool hold = streq(args[0], "hold"), rebind = c->options.rebind;
+        Failure failure;
+
+        if ((!hold && !streq(args[0], "release")) || (rebind && !hold)) {
+                (void)fputs("liveupdatectl: Usage: liveupdatectl device hold [--rebind] ADDRESS..., or device release "
+                            "ADDRESS... Try 'liveupdatectl --help'.\n",
+                            stderr);
+                return EXIT_CTL_USAGE;
+        }
+        for (size_t i = 1; i < n_args; i++) {
+                int r = options_add_address(&addresses, NULL, args[i]);
+                if (r != 0)
+                        return r;
+        }
+        int r = ctl_connect(c, &failure);
+        for (size_t i = 0; r >= 0 && i < addresses.n; i++)
+                r = hold ? bus_hold_device(c->bus, addresses.items[i], rebind, &failure)
+                         : bus_release_device(c->bus, addresses.items[i], &failure);
+        return r < 0 ? ctl_fail(c, &failure, NULL) : EXIT_CTL_OK;
 }
 
 static int explain_code(Ctl *c, const char *code) {

@@ -189,6 +189,38 @@ int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {
         return r < 0 ? r : 1;
 }
 
+/* One device that is held and goes along, one that came in; one that nobody knows. */
+int mock_list_preserved(sd_bus_message *msg, const MockDevices *m) {
+        if (!streq(m->scenario, "good"))
+                return sd_bus_reply_method_return(msg, "a(ssssss)", 0);
+        return sd_bus_reply_method_return(msg, "a(ssssss)", 4, "0000:03:00.0", "held", "", "", "held", "",
+                                          "0000:03:00.0", "outgoing", "pf", "stop", "preserved", "", "0000:04:00.0",
+                                          "incoming", "function", "continue", "bound", "vfio-pci", "0000:ff:00.0",
+                                          "incoming", "function", "stop", "missing", "");
+}
+
+int mock_hold(sd_bus_message *msg, const char *method, sd_bus_error *error) {
+        const char *address, *key;
+        int rebind = 0;
+
+        int r = sd_bus_message_read(msg, "s", &address);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(msg, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(msg, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(msg, "sv", &key, "b", &rebind);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(msg);
+        }
+        if (r < 0)
+                return r;
+        (void)printf("%s %s%s\n", method, address, rebind ? " rebind" : "");
+        (void)fflush(stdout);
+        if (streq(address, "0000:04:00.1") && !rebind)
+                return sd_bus_error_set(error, LIVEUPDATE_ERROR_PREFIX "DriverInUse",
+                                        "0000:04:00.1: Another driver has the device (snd_hda_intel).");
+        return sd_bus_reply_method_return(msg, "");
+}
+
 int mock_list_bits(sd_bus_message *msg) {
         return sd_bus_reply_method_return(msg, "a(sssss)", 3, "vendor-id", "0x00", "0xffff", "same",
                                           "The device must be the one that was preserved.", "command", "0x04",
@@ -268,6 +300,8 @@ static int get_string(sd_bus *bus, const char *path, const char *interface, cons
                         : streq(property, "ResetMethods") && is_pf(d)   ? "flr bus\033[2J"
                         : streq(property, "GroupType") && d->group >= 0 ? "DMA"
                         : streq(property, "VfioDevice") && is_pf(d)     ? "vfio3"
+                        : streq(property, "Outgoing") && is_pf(d)       ? "preserved"
+                        : streq(property, "Incoming") && is_pf(d)       ? "finished"
                         : streq(property, "Verdict") && is_pf(d)        ? "limited"
                         : streq(property, "Verdict")                    ? "goes"
                                                                         : "";
@@ -294,6 +328,8 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const MockDevice *d = userdata;
 
+        if (streq(property, "Held"))
+                return sd_bus_message_append(reply, "b", is_pf(d));
         if (streq(property, "Class"))
                 return sd_bus_message_append(reply, "u", (uint32_t)strtoul(d->class_code, NULL, 16));
         if (streq(property, "Revision"))
@@ -348,6 +384,9 @@ static const sd_bus_vtable device_vtable[] = {
         SD_BUS_PROPERTY("GroupType", "s", get_string, 0, 0),
         SD_BUS_PROPERTY("NumaNode", "i", get_number, 0, 0),
         SD_BUS_PROPERTY("VfioDevice", "s", get_string, 0, 0),
+        SD_BUS_PROPERTY("Outgoing", "s", get_string, 0, 0),
+        SD_BUS_PROPERTY("Incoming", "s", get_string, 0, 0),
+        SD_BUS_PROPERTY("Held", "b", get_number, 0, 0),
         SD_BUS_PROPERTY("Verdict", "s", get_string, 0, 0),
         SD_BUS_PROPERTY("Codes", "as", get_strings, 0, 0),
         SD_BUS_VTABLE_END,

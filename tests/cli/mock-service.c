@@ -275,6 +275,14 @@ static int method_list_bits(sd_bus_message *msg, void *userdata, sd_bus_error *e
         return is(userdata, "fresh") ? sd_bus_reply_method_return(msg, "a(sssss)", 0) : mock_list_bits(msg);
 }
 
+static int method_list_preserved(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_list_preserved(msg, &((Mock *)userdata)->devices);
+}
+
+static int method_hold(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
+        return mock_hold(msg, sd_bus_message_get_member(msg), error);
+}
+
 static int method_verify(sd_bus_message *msg, void *userdata, sd_bus_error *error) {
         return mock_verify(msg, &((Mock *)userdata)->devices, error);
 }
@@ -369,6 +377,12 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
         return sd_bus_message_append(reply, "s", "0.0-mock");
 }
 
+static int get_held(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *error) {
+        return is(userdata, "busy") ? sd_bus_message_append(reply, "as", 2, "0000:03:00.0", "0000:04:00.0")
+                                    : sd_bus_message_append(reply, "as", 0);
+}
+
 static int get_update_number(sd_bus *bus, const char *path, const char *interface, const char *property,
                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "t", is(userdata, "fresh") ? UINT64_C(0) : UINT64_C(2));
@@ -417,6 +431,9 @@ static int get_job_other(sd_bus *bus, const char *path, const char *interface, c
         if (streq(property, "Sessions"))
                 return j->jumped ? sd_bus_message_append(reply, "(uuuu)", 3, 2, 2, 1)
                                  : sd_bus_message_append(reply, "(uuuu)", 0, 0, 0, 0);
+        if (streq(property, "Devices"))
+                return j->jumped ? sd_bus_message_append(reply, "(uuuu)", 2, 1, 1, 1)
+                                 : sd_bus_message_append(reply, "(uuuu)", 0, 0, 0, 0);
         if (streq(property, "Registers"))
                 return j->jumped ? sd_bus_message_append(reply, "(tuuu)", UINT64_C(211), 1, 1, 1)
                                  : sd_bus_message_append(reply, "(tuuu)", UINT64_C(0), 0, 0, 0);
@@ -444,6 +461,9 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("ListSessions", NULL, "a(osssut)", method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Plan", "asa{sv}", "a(ssssss)", method_plan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListDevices", NULL, "a(osssssssi)", method_list_devices, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListPreserved", NULL, "a(ssssss)", method_list_preserved, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("HoldDevice", "sa{sv}", NULL, method_hold, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ReleaseDevice", "sa{sv}", NULL, method_hold, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ListBits", NULL, "a(sssss)", method_list_bits, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Verify", "a{sv}", "ta(ssssss)", method_verify, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Restore", "a{sv}", "ta(ssssss)", method_restore, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -466,6 +486,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("UpdateNumber", "t", get_update_number, 0, 0),
         SD_BUS_PROPERTY("NextKernel", "a{ss}", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Capabilities", "as", get_manager, 0, 0),
+        SD_BUS_PROPERTY("HeldDevices", "as", get_held, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Notice", "s", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Version", "s", get_manager, 0, 0),
         SD_BUS_SIGNAL("StateChanged", "ss", 0),
@@ -499,6 +520,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Clock", "s", get_job_string, 0, 0),
         SD_BUS_PROPERTY("Sessions", "(uuuu)", get_job_other, 0, 0),
         SD_BUS_PROPERTY("Registers", "(tuuu)", get_job_other, 0, 0),
+        SD_BUS_PROPERTY("Devices", "(uuuu)", get_job_other, 0, 0),
         SD_BUS_VTABLE_END,
 };
 

@@ -15,6 +15,9 @@ typedef struct MockDevices {
 
 int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error);
 int mock_list_devices(sd_bus_message *msg, const MockDevices *m);
+int mock_list_preserved(sd_bus_message *msg, const MockDevices *m);
+/* HoldDevice and ReleaseDevice: prints the call. */
+int mock_hold(sd_bus_message *msg, const char *method, sd_bus_error *error);
 int mock_list_bits(sd_bus_message *msg);
 int mock_verify(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error);
 int mock_restore(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error);

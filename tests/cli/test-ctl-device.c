@@ -238,6 +238,8 @@ static DeviceInfo info_new(void) {
                 .numa_node = -1,
                 .vfio_device = (char *)"",
                 .verdict = (char *)"",
+                .outgoing = (char *)"",
+                .incoming = (char *)"",
         };
 }
 

@@ -167,6 +167,27 @@ point 'devices: the verdict has a colour' out_has "Verdict: ${esc}[33mlimited${e
 
 # --- other answers -----------------------------------------------------------------------------
 start_mock good
+both 0 devices-held devices
+ctl devices --tree
+point 'devices --tree: what is on its way' out_has 'held, preserved'
+ctl device hold 03:00.0 0000:04:00.0
+point 'device hold: status' exits 0
+point 'device hold: the first' request 'HoldDevice 0000:03:00.0'
+point 'device hold: the second' request 'HoldDevice 0000:04:00.0'
+ctl device hold 04:00.1 05:00.0
+point 'device hold: refused' exits 1
+point 'device hold: why' err_has 'Another driver has the device (snd_hda_intel).'
+point 'device hold: asked' request 'HoldDevice 0000:04:00.1'
+ctl device hold --rebind 04:00.1
+point 'device hold --rebind: status' exits 0
+point 'device hold --rebind: request' request 'HoldDevice 0000:04:00.1 rebind'
+ctl device release 03:00.0
+point 'device release: status' exits 0
+point 'device release: request' request 'ReleaseDevice 0000:03:00.0'
+wrong 'liveupdatectl: Usage: liveupdatectl device hold' device keep 03:00.0
+wrong 'liveupdatectl: Usage: liveupdatectl device hold' device release --rebind 03:00.0
+wrong "'3:0' is not a PCI address" device hold 3:0
+wrong "'devices' does not take --rebind." devices --rebind
 ctl plan
 point 'plan with limits: status' exits 0
 ctl plan --json

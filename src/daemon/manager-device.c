@@ -64,7 +64,7 @@ int device_check_preserve(Manager *m, Session *s, int file, uint64_t token, cons
 
         int r = shim_identify(&m->ports->shim, file, &d.address);
         d.any = r >= 0;
-        int order = session_order_check(s->ranked, s->name, d.any ? "vfio" : fd_kind(file), refusal);
+        int order = session_order_check(s->ranked, s->name, r == -ENOTTY ? fd_kind(file) : "vfio", refusal);
         if (order < 0)
                 return order;
         if (r < 0 && r != -ENOTTY) {

@@ -180,7 +180,18 @@ static int missing(VerifyResult *result, Address address, const char *reason) {
         return verify_add_row(result, &(VerifyRow){ .address = address, .verdict = VERIFY_MISSING, .reason = reason });
 }
 
-static int compare_one(const Ports *p, const ManifestDevice *d, VerifyResult *result) {
+/* What is agreed about Bus Master now: until its descriptor is retrieved it is as it was
+ * handed over; then its user may stop or start DMA, but what was to run on does so until
+ * FINISH. */
+static SnapshotBusMaster bus_master(const ManifestDevice *d, const ShimList *incoming) {
+        const ShimDevice *now = shim_list_find(incoming, d->address);
+
+        if (d->dma_kept)
+                return now && now->state == SHIM_FINISHED ? BUS_MASTER_ANY : BUS_MASTER_KEPT;
+        return now && now->state == SHIM_WAITING ? BUS_MASTER_CLEARED : BUS_MASTER_ANY;
+}
+
+static int compare_one(const Ports *p, const ManifestDevice *d, const ShimList *incoming, VerifyResult *result) {
         uint8_t before[SNAPSHOT_SIZE_MAX], after[SNAPSHOT_SIZE_MAX];
         DiffTarget target = { .result = result, .address = d->address };
         SnapshotCount count = {};
@@ -193,7 +204,7 @@ static int compare_one(const Ports *p, const ManifestDevice *d, VerifyResult *re
                 return missing(result, d->address, "There is no function at this address any more");
         SnapshotPolicy policy = {
                 .conservative = d->preservation == PRESERVATION_CONSERVATIVE,
-                .bus_master = d->dma_kept ? BUS_MASTER_KEPT : BUS_MASTER_ANY,
+                .bus_master = bus_master(d, incoming),
         };
         int r = snapshot_compare(before, n_before, after, (size_t)n, policy, on_diff, &target, &count);
         result->equal += count.equal;
@@ -204,11 +215,15 @@ static int compare_one(const Ports *p, const ManifestDevice *d, VerifyResult *re
 
 static int run_compare(void *work) {
         Reading *w = work;
+        const Ports *p = w->manager->ports;
+        ShimList incoming = {};
         int r = 0;
 
+        (void)shim_list(&p->shim, SHIM_INCOMING, &incoming);
         for (size_t i = 0; i < w->devices.n && r >= 0; i++)
-                r = compare_one(w->manager->ports, &w->devices.items[i], &w->result);
-        return r < 0 ? r : vf_links_compare(w->manager->ports, &w->links, w->restore, &w->result);
+                r = compare_one(p, &w->devices.items[i], &incoming, &w->result);
+        shim_list_done(&incoming);
+        return r < 0 ? r : vf_links_compare(p, &w->links, w->restore, &w->result);
 }
 
 static void compared(void *work, int r, _unused_ void *userdata) {

@@ -67,6 +67,10 @@ struct World {
         void *pci_self;
         const LinkOps *links; /* the same of network interfaces */
         void *links_self;
+        /* The same for what goes with devices. */
+        Shim shim;
+        HoldPort hold;
+        const Rules *rules;
 };
 
 World *world_new(void);

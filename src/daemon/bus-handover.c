@@ -105,26 +105,47 @@ static int read_address(sd_bus_message *message, Address *ret, Refusal *refusal)
         return 0;
 }
 
-int bus_hold_device(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        Bus *b = userdata;
-        Refusal refusal;
+typedef struct HoldRequest {
         Address address;
-        BusCall *call;
-        int rebind = 0;
+        int rebind;
+} HoldRequest;
 
-        int r = read_address(message, &address, &refusal);
+static void held(void *userdata, const Refusal *refusal) {
+        BusWaiter *w = userdata;
+
+        if (refusal)
+                bus_reply_refusal(w->call.message, refusal);
+        else
+                (void)sd_bus_reply_method_return(w->call.message, "");
+        bus_waiter_free(w);
+}
+
+static void hold_ready(void *userdata) {
+        BusWaiter *w = userdata;
+        const HoldRequest *request = w->data;
+        Refusal refusal;
+
+        int r = hold_device(w->bus->manager, request->address, request->rebind, held, w, &refusal);
+        if (r < 0)
+                held(w, &refusal);
+}
+
+/* What there is to hold is known after the first look at the devices. */
+int bus_hold_device(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        HoldRequest request = {}, *copy;
+        Refusal refusal;
+
+        int r = read_address(message, &request.address, &refusal);
         if (r < 0)
                 return bus_refuse(error, &refusal);
-        r = bus_read_options(message, &(BusOption){ "rebind", 'b', &rebind }, 1, error);
-        if (r >= 0)
-                r = bus_call_new(b, message, &call, error);
+        r = bus_read_options(message, &(BusOption){ "rebind", 'b', &request.rebind }, 1, error);
         if (r < 0)
                 return r;
-        r = hold_device(b->manager, address, rebind, replied, call, &refusal);
-        if (r >= 0)
-                return 1;
-        bus_call_free(call);
-        return bus_refuse(error, &refusal);
+        copy = malloc(sizeof(*copy));
+        if (!copy)
+                return -ENOMEM;
+        *copy = request;
+        return bus_when_devices(userdata, message, copy, free, hold_ready, error);
 }
 
 int bus_release_device(sd_bus_message *message, void *userdata, sd_bus_error *error) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.liveupdate1.Session */
-#include "bus.h"
+#include "bus-device.h"
 
 #include "common/names.h"
 
@@ -103,6 +103,30 @@ static int finish_method(int r, BusCall *call, const Refusal *refusal, sd_bus_er
         return bus_refuse(error, refusal);
 }
 
+static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error *error);
+
+/* The devices are read: now for the same message. */
+static void preserve_ready(void *userdata) {
+        BusWaiter *w = userdata;
+        _cleanup_free_ char *name = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        Session *s = NULL;
+
+        if (sd_bus_path_decode(sd_bus_message_get_path(w->message), BUS_SESSION_PREFIX, &name) > 0)
+                s = session_table_find(&w->bus->manager->sessions, name);
+        int r = s ? sd_bus_message_rewind(w->message, true) : -ENOENT;
+        if (r >= 0) {
+                s->bus = w->bus;
+                r = method_preserve(w->message, s, &error);
+        }
+        if (r < 0 && sd_bus_error_is_set(&error))
+                (void)sd_bus_reply_method_error(w->message, &error);
+        else if (r < 0)
+                (void)sd_bus_reply_method_errno(w->message, r, NULL);
+        sd_bus_error_free(&error);
+        bus_waiter_free(w);
+}
+
 static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Session *s = userdata;
         Bus *b = s->bus;
@@ -115,6 +139,10 @@ static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error
         uint32_t uid;
         int fd;
 
+        /* What may go along is known after the first look at the devices; all files wait for
+         * it, so that they are preserved in the order in which they came. */
+        if (b->manager->devices && !devices_topology(b->manager->devices))
+                return bus_when_devices(b, message, NULL, preserve_ready);
         int r = sd_bus_message_read(message, "ht", &fd, &token);
         if (r >= 0)
                 r = bus_read_options(message, options, ELEMENTSOF(options), error);

@@ -300,6 +300,24 @@ static void answers(void **state) {
         rig_wait_removed(&rig, path);
 }
 
+/* A daemon without the kernel module. */
+static void held_devices(void **state) {
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "HoldDevice", "sa{sv}", "", 0);
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "HoldDevice", "sa{sv}", "0000:00:00.8", 0);
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "HoldDevice", "sa{sv}", "ffff:ff:1f.7", 1, "rebind",
+                     "s", "yes");
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "HoldDevice", "sa{sv}", "ffff:ff:1f.7", 1, "bind",
+                     "b", true);
+        expect_error(rig.bus, ERROR("NoSuchDevice"), MANAGER, "HoldDevice", "sa{sv}", "ffff:ff:1f.7", 1, "rebind", "b",
+                     true);
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "ReleaseDevice", "sa{sv}", "x", 0);
+        expect_error(rig.bus, ERROR("DeviceNotHeld"), MANAGER, "ReleaseDevice", "sa{sv}", "ffff:ff:1f.7", 0);
+        sd_bus_message *reply = expect_reply(rig.bus, MANAGER, "ListPreserved", "");
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ssssss)") > 0);
+        assert_true(sd_bus_message_at_end(reply, false) > 0);
+        sd_bus_message_unref(reply);
+}
+
 static void alive_after_all(void **state) {
         assert_int_equal(rig.n_starts, 1);
         assert_state(rig.bus, "normal");
@@ -324,6 +342,7 @@ int main(void) {
                 cmocka_unit_test(registration_ends_with_its_lease),
                 cmocka_unit_test(registration_ends_with_its_client),
                 cmocka_unit_test(answers),
+                cmocka_unit_test(held_devices),
                 cmocka_unit_test(alive_after_all),
         };
 

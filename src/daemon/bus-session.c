@@ -103,26 +103,56 @@ static int finish_method(int r, BusCall *call, const Refusal *refusal, sd_bus_er
         return bus_refuse(error, refusal);
 }
 
-static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error *error);
+static int preserve(Session *s, sd_bus_message *message, BusCall *call, sd_bus_error *error) {
+        Bus *b = call->bus;
+        BusTokens memory = {};
+        int complete = 0;
+        const BusOption options[] = { { "dma-memory", 'T', &memory }, { "dma-memory-complete", 'b', &complete } };
+        Refusal refusal;
+        uint64_t token;
+        int fd;
+
+        int r = sd_bus_message_read(message, "ht", &fd, &token);
+        if (r >= 0)
+                r = bus_read_options(message, options, ELEMENTSOF(options), error);
+        if (r < 0) {
+                bus_call_free(call);
+                return r;
+        }
+        const PreserveOptions said = {
+                .dma_memory = memory.items,
+                .n_dma_memory = memory.n,
+                .dma_complete = complete,
+        };
+        r = manager_preserve_file(b->manager, s, call->uid, fd, token, &said, reply_nothing, call, &refusal);
+        return finish_method(r, call, &refusal, error);
+}
 
 /* The devices are read: now for the same message. */
 static void preserve_ready(void *userdata) {
         BusWaiter *w = userdata;
+        sd_bus_message *message = sd_bus_message_ref(w->call.message);
         _cleanup_free_ char *name = NULL;
         sd_bus_error error = SD_BUS_ERROR_NULL;
+        BusCall *call = malloc(sizeof(*call));
         Session *s = NULL;
 
-        if (sd_bus_path_decode(sd_bus_message_get_path(w->message), BUS_SESSION_PREFIX, &name) > 0)
+        if (sd_bus_path_decode(sd_bus_message_get_path(message), BUS_SESSION_PREFIX, &name) > 0)
                 s = session_table_find(&w->bus->manager->sessions, name);
-        int r = s ? sd_bus_message_rewind(w->message, true) : -ENOENT;
-        if (r >= 0) {
-                s->bus = w->bus;
-                r = method_preserve(w->message, s, &error);
+        int r = call && s ? 0 : s ? -ENOMEM : -ENOENT;
+        if (r < 0)
+                free(call);
+        else {
+                /* The kept call moves into memory of its own. */
+                *call = w->call;
+                w->call.message = NULL;
+                r = preserve(s, message, call, &error);
         }
         if (r < 0 && sd_bus_error_is_set(&error))
-                (void)sd_bus_reply_method_error(w->message, &error);
+                (void)sd_bus_reply_method_error(message, &error);
         else if (r < 0)
-                (void)sd_bus_reply_method_errno(w->message, r, NULL);
+                (void)sd_bus_reply_method_errno(message, r, NULL);
+        sd_bus_message_unref(message);
         sd_bus_error_free(&error);
         bus_waiter_free(w);
 }
@@ -130,35 +160,14 @@ static void preserve_ready(void *userdata) {
 static int method_preserve(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Session *s = userdata;
         Bus *b = s->bus;
-        BusTokens memory = {};
-        int complete = 0;
-        const BusOption options[] = { { "dma-memory", 'T', &memory }, { "dma-memory-complete", 'b', &complete } };
-        Refusal refusal;
         BusCall *call;
-        uint64_t token;
-        uint32_t uid;
-        int fd;
 
         /* What may go along is known after the first look at the devices; all files wait for
          * it, so that they are preserved in the order in which they came. */
         if (b->manager->devices && !devices_topology(b->manager->devices))
-                return bus_when_devices(b, message, NULL, preserve_ready);
-        int r = sd_bus_message_read(message, "ht", &fd, &token);
-        if (r >= 0)
-                r = bus_read_options(message, options, ELEMENTSOF(options), error);
-        if (r >= 0)
-                r = bus_caller_uid(b, message, &uid, error);
-        if (r >= 0)
-                r = bus_call_new(b, message, &call, error);
-        if (r < 0)
-                return r;
-        const PreserveOptions said = {
-                .dma_memory = memory.items,
-                .n_dma_memory = memory.n,
-                .dma_complete = complete,
-        };
-        r = manager_preserve_file(b->manager, s, uid, fd, token, &said, reply_nothing, call, &refusal);
-        return finish_method(r, call, &refusal, error);
+                return bus_when_devices(b, message, NULL, NULL, preserve_ready, error);
+        int r = bus_call_new(b, message, &call, error);
+        return r < 0 ? r : preserve(s, message, call, error);
 }
 
 static int method_retrieve(sd_bus_message *message, void *userdata, sd_bus_error *error) {

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SR-IOV virtual functions. They exist only while VF Enable of their PF is set, and
+ * enumeration clears it long before this module is there; a kernel with patch 0002
+ * spares the PFs that the previous kernel named in a KHO subtree (include/linux/pci.h:
+ * pci_iov_keeps_vfs, its name and the sign of such a kernel). This file keeps that list:
+ * a PF is in it while at least one of its VFs is preserved, the list exists while a PF
+ * is in it, and the PF itself has to be preserved before its VFs and with them at
+ * freeze. The bound is the same as the module's: no more PFs than functions.
+ *
+ * In the new kernel VFs are live but have no pci_dev until somebody writes their number
+ * to the PF's sriov_numvfs. What is finished before that is quieted here: one VF by its
+ * COMMAND register, which is there without a pci_dev, and all of a PF's by VF Enable.
+ */
+#include <linux/delay.h>
+#include <linux/kexec_handover.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "liveupdate_vfio.h"
+
+static DEFINE_MUTEX(vf_lock);
+static u64 *vf_pfs;	       /* what the next kernel reads: preserved, 0 is a free place */
+static unsigned int *vf_users; /* preserved VFs of the PF at the same index */
+static unsigned int vf_used;   /* places in use */
+
+bool luv_vf_supported(void)
+{
+	return &pci_iov_keeps_vfs;
+}
+
+/* The index of an id, or of the first free place for 0; the bound if there is none. */
+static unsigned int luv_vf_find(u64 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < luv_max_functions; i++)
+		if (vf_pfs[i] == id)
+			break;
+	return i;
+}
+
+static void luv_vf_free_list(void)
+{
+	kfree(vf_users);
+	vf_users = NULL;
+	kho_unpreserve_free(vf_pfs);
+	vf_pfs = NULL;
+}
+
+static int luv_vf_make_list(void)
+{
+	size_t size = array_size(luv_max_functions, sizeof(*vf_pfs));
+	int err;
+
+	vf_users = kcalloc(luv_max_functions, sizeof(*vf_users), GFP_KERNEL);
+	if (!vf_users)
+		return -ENOMEM;
+
+	vf_pfs = kho_alloc_preserve(size);
+	if (IS_ERR(vf_pfs)) {
+		err = PTR_ERR(vf_pfs);
+		vf_pfs = NULL;
+		goto out_free;
+	}
+
+	err = kho_add_subtree(pci_iov_keeps_vfs, vf_pfs, size);
+	if (err)
+		goto out_free;
+	return 0;
+
+out_free:
+	luv_vf_free_list();
+	return err;
+}
+
+/**
+ * luv_vf_preserve - have the next kernel keep a VF
+ * @vf: any function; what is not a VF is none of our business
+ *
+ * Return: 0, -EOPNOTSUPP on a kernel that cannot, -ENOSPC if the list is full
+ */
+int luv_vf_preserve(struct pci_dev *vf)
+{
+	unsigned int i;
+	int err;
+	u64 id;
+
+	if (!vf->is_virtfn)
+		return 0;
+	if (!luv_vf_supported())
+		return -EOPNOTSUPP;
+
+	guard(mutex)(&vf_lock);
+	if (!vf_pfs) {
+		err = luv_vf_make_list();
+		if (err)
+			return err;
+	}
+
+	id = luv_id(pci_physfn(vf));
+	i = luv_vf_find(id);
+	if (i == luv_max_functions)
+		i = luv_vf_find(0);
+	if (i == luv_max_functions)
+		return -ENOSPC; /* the list is in use, so it stays */
+	if (!vf_users[i]++)
+		vf_used++;
+	vf_pfs[i] = id;
+	return 0;
+}
+
+/**
+ * luv_vf_unpreserve - take luv_vf_preserve() back
+ * @vf: the same function
+ */
+void luv_vf_unpreserve(struct pci_dev *vf)
+{
+	unsigned int i;
+
+	if (!vf->is_virtfn)
+		return;
+
+	guard(mutex)(&vf_lock);
+	if (WARN_ON_ONCE(!vf_pfs))
+		return;
+	i = luv_vf_find(luv_id(pci_physfn(vf)));
+	if (WARN_ON_ONCE(i == luv_max_functions) || --vf_users[i])
+		return;
+
+	vf_pfs[i] = 0;
+	if (--vf_used)
+		return;
+	kho_remove_subtree(vf_pfs);
+	luv_vf_free_list();
+}
+
+/*
+ * The SR-IOV capability of a PF whose VFs were kept and have no devices yet, or 0. The
+ * caller holds the rescan lock, under which they are made.
+ */
+static int luv_vf_unadopted(struct pci_dev *pf)
+{
+	int pos;
+	u16 ctrl;
+
+	if (!pf->is_physfn || pci_num_vf(pf))
+		return 0;
+	pos = pci_find_ext_capability(pf, PCI_EXT_CAP_ID_SRIOV);
+	if (!pos)
+		return 0;
+	if (pci_read_config_word(pf, pos + PCI_SRIOV_CTRL, &ctrl) || PCI_POSSIBLE_ERROR(ctrl))
+		return 0;
+	return ctrl & PCI_SRIOV_CTRL_VFE ? pos : 0;
+}
+
+static void luv_vf_disable(struct pci_dev *pf, int pos)
+{
+	u16 ctrl;
+
+	pci_read_config_word(pf, pos + PCI_SRIOV_CTRL, &ctrl);
+	pci_write_config_word(pf, pos + PCI_SRIOV_CTRL,
+			      ctrl & ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE));
+	/* As long as sriov_disable() waits, before NumVFs may be written */
+	ssleep(1);
+	pci_write_config_word(pf, pos + PCI_SRIOV_NUM_VF, 0);
+	pci_warn(pf, "VFs were kept and never adopted: turned off\n");
+}
+
+/**
+ * luv_vf_quiet_pf - turn off VFs that nobody adopted
+ * @pf: a function that is being finished, retrieved or not
+ */
+void luv_vf_quiet_pf(struct pci_dev *pf)
+{
+	int pos;
+
+	pci_lock_rescan_remove();
+	pos = luv_vf_unadopted(pf);
+	if (pos)
+		luv_vf_disable(pf, pos);
+	pci_unlock_rescan_remove();
+}
+
+/* Whether routing ID @rid is one of the PF's VFs: by its offset, stride and NumVFs. */
+static bool luv_vf_is_of(struct pci_dev *pf, int pos, u16 rid)
+{
+	u16 offset, stride, num, n;
+
+	pci_read_config_word(pf, pos + PCI_SRIOV_VF_OFFSET, &offset);
+	pci_read_config_word(pf, pos + PCI_SRIOV_VF_STRIDE, &stride);
+	pci_read_config_word(pf, pos + PCI_SRIOV_NUM_VF, &num);
+	for (n = 0; n < num; n++)
+		if ((u16)(pci_dev_id(pf) + offset + n * stride) == rid)
+			return true;
+	return false;
+}
+
+/**
+ * luv_vf_quiet - quiet a VF that has no pci_dev: it is finished before its adoption
+ * @domain: the domain of its address
+ * @rid: bus and function of its address
+ *
+ * Its memory is freed next, so its Bus Master bit goes off first. If there is no bus to
+ * reach it through (it is made at the adoption), all VFs of its PF are turned off.
+ * What is not a live VF is not touched. Must not be called for a function with a
+ * pci_dev.
+ */
+void luv_vf_quiet(u32 domain, u16 rid)
+{
+	struct pci_dev *pf = NULL;
+	struct pci_bus *bus;
+	int pos;
+
+	pci_lock_rescan_remove();
+	for_each_pci_dev (pf) {
+		if (pci_domain_nr(pf->bus) != domain)
+			continue;
+		pos = luv_vf_unadopted(pf);
+		if (!pos || !luv_vf_is_of(pf, pos, rid))
+			continue;
+
+		bus = pci_find_bus(domain, PCI_BUS_NUM(rid));
+		if (bus)
+			pci_bus_write_config_word(bus, rid & 0xff, PCI_COMMAND, 0);
+		else
+			luv_vf_disable(pf, pos);
+		pci_dev_put(pf);
+		break;
+	}
+	pci_unlock_rescan_remove();
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The early list: records of all preserved functions in one block of memory that KHO
+ * hands over under our name. LUO tells a handler nothing before a descriptor is asked
+ * for, and by then native drivers have probed; this list can be read when the module
+ * loads.
+ *
+ * The outgoing list is made with the first preserved function and freed with the last;
+ * its size is that of max_functions records. A record counts once it is frozen. The
+ * incoming list is not trusted: the header and each record carry a sum, every field has
+ * its range, and what is wrong is not used. It stays where it is, marked as taken when
+ * the module goes, as KHO has no way to say that it was consumed.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitmap.h>
+#include <linux/ctype.h>
+#include <linux/kexec_handover.h>
+#include <linux/string.h>
+
+#include "liveupdate_vfio.h"
+
+struct luv_list {
+	char abi[32];
+	u32 record_size;
+	u32 capacity;
+	u32 reserved[5];
+	u32 sum;
+	struct luv_record records[];
+};
+static_assert(sizeof(struct luv_list) == 64);
+
+static struct luv_list *luv_out;
+static unsigned long *luv_used; /* which records of it are in use */
+static struct luv_list *luv_in;
+
+/* FNV-1a: against damage, not against malice, and the same in every kernel. */
+static u32 luv_sum(const void *p, size_t size)
+{
+	const u8 *byte = p;
+	u32 sum = 0x811c9dc5;
+
+	while (size--)
+		sum = (sum ^ *byte++) * 0x01000193;
+	return sum;
+}
+
+static void luv_list_free(void)
+{
+	bitmap_free(luv_used);
+	luv_used = NULL;
+	kho_unpreserve_free(luv_out);
+	luv_out = NULL;
+}
+
+static int luv_list_make(void)
+{
+	size_t size = struct_size(luv_out, records, luv_max_functions);
+	int err;
+
+	luv_out = kho_alloc_preserve(size);
+	if (IS_ERR(luv_out)) {
+		err = PTR_ERR(luv_out);
+		luv_out = NULL;
+		return err;
+	}
+
+	strscpy(luv_out->abi, LUV_ABI);
+	luv_out->record_size = sizeof(struct luv_record);
+	luv_out->capacity = luv_max_functions;
+	luv_out->sum = luv_sum(luv_out, offsetof(struct luv_list, sum));
+	luv_used = bitmap_zalloc(luv_max_functions, GFP_KERNEL);
+	err = luv_used ? kho_add_subtree(LUV_ABI, luv_out, size) : -ENOMEM;
+	if (err)
+		luv_list_free();
+	return err;
+}
+
+/* NumVFs, First VF Offset and VF Stride; zeros for what is not a PF. */
+static void luv_read_vfs(struct pci_dev *pdev, u16 *vfs)
+{
+	int pos = pdev->is_physfn ? pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_SRIOV) : 0;
+
+	memset(vfs, 0, sizeof_field(struct luv_record, vfs));
+	if (!pos)
+		return;
+	pci_read_config_word(pdev, pos + PCI_SRIOV_NUM_VF, &vfs[0]);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_VF_OFFSET, &vfs[1]);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_VF_STRIDE, &vfs[2]);
+}
+
+/**
+ * luv_record_new - take a record of the outgoing list
+ * @pdev: the function, bound to a VFIO driver that cannot go away meanwhile
+ * @dma: its DMA policy
+ *
+ * Return: the record, preserved; -ENOSPC, -ENOMEM, -ENAMETOOLONG (the driver's name)
+ */
+struct luv_record *luv_record_new(struct pci_dev *pdev, enum luv_dma dma)
+{
+	struct luv_record *rec;
+	unsigned int i;
+	int err;
+
+	lockdep_assert_held(&luv_lock);
+	if (strlen(pdev->dev.driver->name) >= sizeof(rec->driver))
+		return ERR_PTR(-ENAMETOOLONG);
+	err = luv_out ? 0 : luv_list_make();
+	if (err)
+		return ERR_PTR(err);
+	i = find_first_zero_bit(luv_used, luv_max_functions);
+	if (i == luv_max_functions)
+		return ERR_PTR(-ENOSPC);
+
+	__set_bit(i, luv_used);
+	rec = &luv_out->records[i];
+	rec->domain = pci_domain_nr(pdev->bus);
+	rec->rid = pci_dev_id(pdev);
+	rec->kind = pdev->is_virtfn ? LUV_VF : pdev->is_physfn ? LUV_PF : LUV_FUNCTION;
+	rec->vendor = pdev->vendor;
+	rec->device = pdev->device;
+	rec->class = pdev->class;
+	rec->serial = pci_get_dsn(pdev);
+	rec->hdr_type = pdev->hdr_type;
+	rec->dma = dma;
+	strscpy(rec->driver, pdev->dev.driver->name);
+	luv_record_seal(rec, pdev, LUV_PRESERVED);
+	return rec;
+}
+
+/**
+ * luv_record_seal - note what can change, and make the record valid
+ * @rec: a record of the outgoing list
+ * @pdev: its function
+ * @stage: whether it is frozen
+ */
+void luv_record_seal(struct luv_record *rec, struct pci_dev *pdev, enum luv_stage stage)
+{
+	luv_read_vfs(pdev, rec->vfs);
+	rec->stage = stage;
+	rec->sum = luv_sum(rec, offsetof(struct luv_record, sum));
+}
+
+void luv_record_free(struct luv_record *rec)
+{
+	memset(rec, 0, sizeof(*rec));
+	__clear_bit(rec - luv_out->records, luv_used);
+	if (!bitmap_empty(luv_used, luv_max_functions))
+		return;
+	kho_remove_subtree(luv_out);
+	luv_list_free();
+}
+
+/* Whether this is the function that was handed over. */
+bool luv_record_matches(const struct luv_record *rec, struct pci_dev *pdev)
+{
+	return rec->vendor == pdev->vendor && rec->device == pdev->device &&
+	       rec->class == pdev->class && rec->hdr_type == pdev->hdr_type &&
+	       (rec->kind == LUV_VF) == pdev->is_virtfn &&
+	       (!rec->serial || rec->serial == pci_get_dsn(pdev));
+}
+
+/* Whether a PF's VFs are as many and where they were. */
+bool luv_record_vfs_kept(const struct luv_record *rec, struct pci_dev *pdev)
+{
+	u16 vfs[3];
+
+	luv_read_vfs(pdev, vfs);
+	return !rec->vfs[0] || !memcmp(vfs, rec->vfs, sizeof(vfs));
+}
+
+static bool luv_record_valid(const struct luv_record *rec)
+{
+	const char *c = rec->driver;
+
+	if (rec->sum != luv_sum(rec, offsetof(struct luv_record, sum)) ||
+	    rec->stage != LUV_FROZEN || rec->kind >= LUV_KINDS || rec->dma >= LUV_DMAS ||
+	    rec->hdr_type != PCI_HEADER_TYPE_NORMAL || !*c ||
+	    strnlen(c, sizeof(rec->driver)) == sizeof(rec->driver))
+		return false;
+	while (isgraph(*c))
+		c++;
+	return !*c;
+}
+
+/* Where the incoming list is, or NULL; never more than what is there is looked at. */
+static struct luv_list *luv_list_find(size_t *size)
+{
+	phys_addr_t phys;
+	int err = kho_retrieve_subtree(LUV_ABI, &phys, size);
+
+	if (err == -ENOENT)
+		return NULL;
+	if (err || !PAGE_ALIGNED(phys) || *size < sizeof(struct luv_list) || *size > SZ_4M ||
+	    !pfn_valid(PHYS_PFN(phys)) || !pfn_valid(PHYS_PFN(phys + *size - 1))) {
+		pr_err("the list of preserved functions cannot be found\n");
+		return NULL;
+	}
+	return phys_to_virt(phys);
+}
+
+static bool luv_list_valid(const struct luv_list *list, size_t size)
+{
+	return list->sum == luv_sum(list, offsetof(struct luv_list, sum)) &&
+	       !strncmp(list->abi, LUV_ABI, sizeof(list->abi)) &&
+	       list->record_size == sizeof(struct luv_record) &&
+	       size == struct_size(list, records, list->capacity);
+}
+
+/**
+ * luv_early_read - read the list that the previous kernel handed over
+ * @add: called for each valid record; says no to a second one for the same function
+ *
+ * If the list as a whole is wrong it counts as none, and functions of records that are
+ * right in themselves are made quiet.
+ */
+void luv_early_read(int (*add)(const struct luv_record *rec))
+{
+	unsigned int i, n, bad = 0;
+	struct luv_record *rec;
+	size_t size;
+	bool valid;
+
+	luv_in = luv_list_find(&size);
+	if (!luv_in || !strncmp(luv_in->abi, "taken", sizeof(luv_in->abi)))
+		return;
+
+	valid = luv_list_valid(luv_in, size);
+	n = (size - sizeof(*luv_in)) / sizeof(*rec);
+	for (i = 0; i < n; i++) {
+		rec = &luv_in->records[i];
+		if (!memchr_inv(rec, 0, sizeof(*rec)))
+			continue;
+		if (!luv_record_valid(rec))
+			bad++;
+		else if (!valid)
+			luv_dma_quiet(luv_record_id(rec));
+		else if (add(rec))
+			bad++;
+	}
+	if (!valid || bad)
+		pr_err("the list of preserved functions is damaged: %s, %u records unusable\n",
+		       valid ? "header right" : "header wrong, taken as empty", bad);
+}
+
+/* Nothing of the list is to be done again if the module is loaded a second time. */
+void luv_early_taken(void)
+{
+	if (luv_in)
+		strscpy_pad(luv_in->abi, "taken");
+}

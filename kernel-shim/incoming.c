@@ -284,6 +284,9 @@ int luv_incoming_init(void)
 		scoped_guard(device, &pdev->dev)
 			scoped_guard(mutex, &luv_lock)
 				luv_incoming_seen(in, pdev);
+		/* Its driver may have been loaded before it was told to take it. */
+		if (in->pdev && device_attach(&pdev->dev) < 0)
+			pci_warn(pdev, "its driver does not bind\n");
 		pci_dev_put(pdev);
 	}
 	return 0;

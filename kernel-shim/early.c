@@ -1,38 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The early list: records of all preserved functions in one block of memory that KHO
- * hands over under our name. LUO tells a handler nothing before a descriptor is asked
- * for, and by then native drivers have probed; this list can be read when the module
- * loads.
+ * hands over under our name, which is its version. LUO tells a handler nothing before a
+ * descriptor is asked for, and by then native drivers have probed; this list can be read
+ * when the module loads.
  *
  * The outgoing list is made with the first preserved function and freed with the last;
- * its size is that of max_functions records. A record counts once it is frozen. The
- * incoming list is not trusted: the header and each record carry a sum, every field has
- * its range, and what is wrong is not used. It stays where it is, marked as taken when
- * the module goes, as KHO has no way to say that it was consumed.
+ * it has room for max_functions records. The incoming list is not trusted: each record
+ * carries a sum, every field has its range, and a record that is wrong is not used. The
+ * list stays where it is, wiped when the module goes, as KHO has no way to say that it
+ * was consumed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
 #include <linux/ctype.h>
 #include <linux/kexec_handover.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 
 #include "liveupdate_vfio.h"
 
-struct luv_list {
-	char abi[32];
-	u32 record_size;
-	u32 capacity;
-	u32 reserved[5];
-	u32 sum;
-	struct luv_record records[];
-};
-static_assert(sizeof(struct luv_list) == 64);
-
-static struct luv_list *luv_out;
+static struct luv_record *luv_out;
 static unsigned long *luv_used; /* which records of it are in use */
-static struct luv_list *luv_in;
+static struct luv_record *luv_in;
+static size_t luv_in_size;
 
 /* FNV-1a: against damage, not against malice, and the same in every kernel. */
 static u32 luv_sum(const void *p, size_t size)
@@ -55,7 +47,7 @@ static void luv_list_free(void)
 
 static int luv_list_make(void)
 {
-	size_t size = struct_size(luv_out, records, luv_max_functions);
+	size_t size = array_size(luv_max_functions, sizeof(*luv_out));
 	int err;
 
 	luv_out = kho_alloc_preserve(size);
@@ -65,10 +57,6 @@ static int luv_list_make(void)
 		return err;
 	}
 
-	strscpy(luv_out->abi, LUV_ABI);
-	luv_out->record_size = sizeof(struct luv_record);
-	luv_out->capacity = luv_max_functions;
-	luv_out->sum = luv_sum(luv_out, offsetof(struct luv_list, sum));
 	luv_used = bitmap_zalloc(luv_max_functions, GFP_KERNEL);
 	err = luv_used ? kho_add_subtree(LUV_ABI, luv_out, size) : -ENOMEM;
 	if (err)
@@ -113,7 +101,7 @@ struct luv_record *luv_record_new(struct pci_dev *pdev, enum luv_dma dma)
 		return ERR_PTR(-ENOSPC);
 
 	__set_bit(i, luv_used);
-	rec = &luv_out->records[i];
+	rec = &luv_out[i];
 	rec->domain = pci_domain_nr(pdev->bus);
 	rec->rid = pci_dev_id(pdev);
 	rec->kind = pdev->is_virtfn ? LUV_VF : pdev->is_physfn ? LUV_PF : LUV_FUNCTION;
@@ -144,7 +132,7 @@ void luv_record_seal(struct luv_record *rec, struct pci_dev *pdev, enum luv_stag
 void luv_record_free(struct luv_record *rec)
 {
 	memset(rec, 0, sizeof(*rec));
-	__clear_bit(rec - luv_out->records, luv_used);
+	__clear_bit(rec - luv_out, luv_used);
 	if (!bitmap_empty(luv_used, luv_max_functions))
 		return;
 	kho_remove_subtree(luv_out);
@@ -183,69 +171,49 @@ static bool luv_record_valid(const struct luv_record *rec)
 	return !*c;
 }
 
-/* Where the incoming list is, or NULL; never more than what is there is looked at. */
-static struct luv_list *luv_list_find(size_t *size)
+/* Never more is looked at than what is there. */
+static int luv_list_find(void)
 {
 	phys_addr_t phys;
-	int err = kho_retrieve_subtree(LUV_ABI, &phys, size);
+	size_t size;
+	int err = kho_retrieve_subtree(LUV_ABI, &phys, &size);
 
-	if (err == -ENOENT)
-		return NULL;
-	if (err || !PAGE_ALIGNED(phys) || *size < sizeof(struct luv_list) || *size > SZ_4M ||
-	    !pfn_valid(PHYS_PFN(phys)) || !pfn_valid(PHYS_PFN(phys + *size - 1))) {
-		pr_err("the list of preserved functions cannot be found\n");
-		return NULL;
-	}
-	return phys_to_virt(phys);
-}
-
-static bool luv_list_valid(const struct luv_list *list, size_t size)
-{
-	return list->sum == luv_sum(list, offsetof(struct luv_list, sum)) &&
-	       !strncmp(list->abi, LUV_ABI, sizeof(list->abi)) &&
-	       list->record_size == sizeof(struct luv_record) &&
-	       size == struct_size(list, records, list->capacity);
+	if (err)
+		return err;
+	if (!PAGE_ALIGNED(phys) || !size || size > SZ_1M || size % sizeof(*luv_in) ||
+	    !pfn_valid(PHYS_PFN(phys)) || !pfn_valid(PHYS_PFN(phys + size - 1)))
+		return -EINVAL;
+	luv_in = phys_to_virt(phys);
+	luv_in_size = size;
+	return 0;
 }
 
 /**
  * luv_early_read - read the list that the previous kernel handed over
  * @add: called for each valid record; says no to a second one for the same function
- *
- * If the list as a whole is wrong it counts as none, and functions of records that are
- * right in themselves are made quiet.
  */
 void luv_early_read(int (*add)(const struct luv_record *rec))
 {
-	unsigned int i, n, bad = 0;
 	struct luv_record *rec;
-	size_t size;
-	bool valid;
+	unsigned int bad = 0;
+	int err;
 
-	luv_in = luv_list_find(&size);
-	if (!luv_in || !strncmp(luv_in->abi, "taken", sizeof(luv_in->abi)))
+	err = luv_list_find();
+	if (err && err != -ENOENT)
+		pr_err("the list of preserved functions is damaged, taken as empty (%d)\n", err);
+	if (err)
 		return;
 
-	valid = luv_list_valid(luv_in, size);
-	n = (size - sizeof(*luv_in)) / sizeof(*rec);
-	for (i = 0; i < n; i++) {
-		rec = &luv_in->records[i];
-		if (!memchr_inv(rec, 0, sizeof(*rec)))
-			continue;
-		if (!luv_record_valid(rec))
+	for (rec = luv_in; rec < luv_in + luv_in_size / sizeof(*rec); rec++)
+		if (memchr_inv(rec, 0, sizeof(*rec)) && (!luv_record_valid(rec) || add(rec)))
 			bad++;
-		else if (!valid)
-			luv_dma_quiet(luv_record_id(rec));
-		else if (add(rec))
-			bad++;
-	}
-	if (!valid || bad)
-		pr_err("the list of preserved functions is damaged: %s, %u records unusable\n",
-		       valid ? "header right" : "header wrong, taken as empty", bad);
+	if (bad)
+		pr_err("%u records of preserved functions are damaged, not used\n", bad);
 }
 
 /* Nothing of the list is to be done again if the module is loaded a second time. */
-void luv_early_taken(void)
+void luv_early_wipe(void)
 {
 	if (luv_in)
-		strscpy_pad(luv_in->abi, "taken");
+		memset(luv_in, 0, luv_in_size);
 }

@@ -82,7 +82,7 @@ void luv_record_free(struct luv_record *rec);
 bool luv_record_matches(const struct luv_record *rec, struct pci_dev *pdev);
 bool luv_record_vfs_kept(const struct luv_record *rec, struct pci_dev *pdev);
 void luv_early_read(int (*add)(const struct luv_record *rec));
-void luv_early_taken(void);
+void luv_early_wipe(void);
 
 /* incoming.c */
 int luv_incoming_init(void);
@@ -119,7 +119,7 @@ void luv_sysfs_exit(void);
 __printf(3, 4) void luv_line(struct luv_window *w, bool pad, const char *fmt, ...);
 
 /* vf.c */
-extern const char *const pci_iov_keeps_vfs __weak; /* patch 0002 */
+extern const char *const pci_iov_keeps_vfs; /* of patch 0002: looked up by name, may be absent */
 bool luv_vf_supported(void);
 int luv_vf_preserve(struct pci_dev *vf);
 void luv_vf_unpreserve(struct pci_dev *vf);

@@ -49,7 +49,7 @@ static void __exit luv_exit(void)
 {
 	luv_handler_unregister();
 	luv_sysfs_exit();
-	luv_early_taken();
+	luv_early_wipe();
 	luv_incoming_exit();
 	luv_filter_exit();
 	luv_policy_exit();

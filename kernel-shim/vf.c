@@ -14,6 +14,7 @@
  */
 #include <linux/delay.h>
 #include <linux/kexec_handover.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -25,9 +26,24 @@ static u64 *vf_pfs;	       /* what the next kernel reads: preserved, 0 is a free
 static unsigned int *vf_users; /* preserved VFs of the PF at the same index */
 static unsigned int vf_used;   /* places in use */
 
+/*
+ * The name of the subtree, or NULL on a kernel without the patch. Looked up by name: a
+ * reference that is not resolved cannot be relocated everywhere. It is in the kernel
+ * proper, so nothing has to be held.
+ */
+static const char *luv_vf_subtree(void)
+{
+	const char *const *name = symbol_get(pci_iov_keeps_vfs);
+
+	if (!name)
+		return NULL;
+	symbol_put(pci_iov_keeps_vfs);
+	return *name;
+}
+
 bool luv_vf_supported(void)
 {
-	return &pci_iov_keeps_vfs;
+	return luv_vf_subtree();
 }
 
 /* The index of an id, or of the first free place for 0; the bound if there is none. */
@@ -65,7 +81,7 @@ static int luv_vf_make_list(void)
 		goto out_free;
 	}
 
-	err = kho_add_subtree(pci_iov_keeps_vfs, vf_pfs, size);
+	err = kho_add_subtree(luv_vf_subtree(), vf_pfs, size);
 	if (err)
 		goto out_free;
 	return 0;
@@ -214,7 +230,7 @@ void luv_vf_quiet(u32 domain, u16 rid)
 	int pos;
 
 	pci_lock_rescan_remove();
-	for_each_pci_dev (pf) {
+	while ((pf = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, pf))) {
 		if (pci_domain_nr(pf->bus) != domain)
 			continue;
 		pos = luv_vf_unadopted(pf);

@@ -81,8 +81,7 @@ void luv_policy_list(struct luv_window *w)
 	void *entry;
 
 	xa_for_each(&luv_policies, id, entry)
-		luv_line(w, false, LUV_FMT " %s\n", LUV_ARGS(id),
-			 luv_policy_words[xa_to_value(entry)]);
+		luv_line(w, false, id, "%s\n", luv_policy_words[xa_to_value(entry)]);
 }
 
 /**

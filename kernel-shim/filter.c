@@ -133,7 +133,7 @@ static struct luv_bus *luv_bus_wrap(struct pci_bus *bus)
 
 	if (lb)
 		return lb;
-	lb = kzalloc(sizeof(*lb), GFP_KERNEL);
+	lb = kzalloc_obj(*lb);
 	if (!lb)
 		return NULL;
 
@@ -182,7 +182,7 @@ int luv_filter_hold(struct pci_dev *pdev, int where, u16 mask, u16 value, const 
 
 	rule = luv_rule_find(lb, pdev->devfn, where, mask, value);
 	if (!rule) {
-		rule = kzalloc(sizeof(*rule), GFP_KERNEL);
+		rule = kzalloc_obj(*rule);
 		if (!rule)
 			return -ENOMEM;
 		rule->devfn = pdev->devfn;
@@ -227,9 +227,8 @@ void luv_filter_list(struct luv_window *w)
 		list_for_each_entry(rule, &lb->rules, node) {
 			id = (unsigned long)pci_domain_nr(lb->bus) << 16 |
 			     PCI_DEVID(lb->bus->number, rule->devfn);
-			luv_line(w, true, LUV_FMT " %03x 2 %04x %04x %d %s", LUV_ARGS(id), rule->where,
-				 rule->mask, rule->value, atomic_read(&rule->overridden),
-				 rule->reason);
+			luv_line(w, true, id, "%03x 2 %04x %04x %d %s", rule->where, rule->mask,
+				 rule->value, atomic_read(&rule->overridden), rule->reason);
 		}
 }
 

@@ -116,7 +116,7 @@ static int luv_preserve(struct liveupdate_file_op_args *args)
 		err = luv_incoming_forget(luv_id(pdev));
 	if (err)
 		return err;
-	out = kzalloc(sizeof(*out), GFP_KERNEL);
+	out = kzalloc_obj(*out);
 	if (!out)
 		return -ENOMEM;
 	err = luv_outgoing_add(out, pdev, dma);
@@ -170,8 +170,7 @@ static void luv_thaw(struct luv_outgoing *out)
 	luv_write_bits(pdev, PCI_COMMAND, PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE,
 		       out->rec->command);
 	if (pdev->msi_cap)
-		luv_write_bits(pdev, pdev->msi_cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE,
-			       out->msi);
+		luv_write_bits(pdev, pdev->msi_cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE, out->msi);
 	if (pdev->msix_cap)
 		luv_write_bits(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_MASKALL,
 			       out->msix);
@@ -215,11 +214,12 @@ static void luv_unfreeze(struct liveupdate_file_op_args *args)
 
 static int luv_retrieve(struct liveupdate_file_op_args *args)
 {
-	struct file *file = luv_incoming_retrieve(args->serialized_data);
+	unsigned long id = args->serialized_data;
+	struct file *file = luv_incoming_retrieve(id);
 
 	if (IS_ERR(file)) {
-		pr_err(LUV_FMT ": its descriptor cannot be retrieved (%pe)\n",
-		       LUV_ARGS((unsigned long)args->serialized_data), file);
+		pr_err("%04lx:%02lx:%02lx.%lx: no descriptor can be had (%pe)\n", id >> 16,
+		       PCI_BUS_NUM(id), PCI_SLOT(id), PCI_FUNC(id), file);
 		return PTR_ERR(file);
 	}
 	args->file = file;
@@ -271,8 +271,8 @@ void luv_outgoing_list(struct luv_window *w)
 	unsigned long id;
 
 	xa_for_each(&luv_outgoing, id, out)
-		luv_line(w, true, LUV_FMT " %04x:%04x %06x %s %s %s", LUV_ARGS(id),
-			 out->rec->vendor, out->rec->device, out->rec->class,
-			 luv_kind_names[out->rec->kind], luv_dma_names[out->rec->dma],
+		luv_line(w, true, id, "%04x:%04x %06x %s %s %s", out->rec->vendor, out->rec->device,
+			 out->rec->class, luv_kind_names[out->rec->kind],
+			 luv_dma_names[out->rec->dma],
 			 out->rec->stage == LUV_FROZEN ? "frozen" : "preserved");
 }

@@ -70,7 +70,7 @@ static struct luv_gate *luv_gate_for(const struct vfio_device_ops *orig)
 	list_for_each_entry(gate, &luv_gates, node)
 		if (gate->orig == orig)
 			return gate;
-	gate = kzalloc(sizeof(*gate), GFP_KERNEL);
+	gate = kzalloc_obj(*gate);
 	if (!gate)
 		return NULL;
 	gate->ops = *orig;
@@ -249,7 +249,7 @@ static struct notifier_block luv_reboot_nb = { .notifier_call = luv_incoming_reb
 
 static int luv_incoming_add(const struct luv_record *rec)
 {
-	struct luv_incoming *in = kzalloc(sizeof(*in), GFP_KERNEL);
+	struct luv_incoming *in = kzalloc_obj(*in);
 	int err;
 
 	if (!in)
@@ -480,9 +480,8 @@ void luv_incoming_list(struct luv_window *w)
 		state = in->state;
 		if (state == LUV_RETRIEVED && luv_bound(in->file))
 			state = LUV_BOUND;
-		luv_line(w, true, LUV_FMT " %04x:%04x %06x %s %s %s %s", LUV_ARGS(id),
-			 in->rec.vendor, in->rec.device, in->rec.class,
-			 luv_kind_names[in->rec.kind], luv_dma_names[in->rec.dma], states[state],
-			 in->driver[0] ? in->driver : "-");
+		luv_line(w, true, id, "%04x:%04x %06x %s %s %s %s", in->rec.vendor, in->rec.device,
+			 in->rec.class, luv_kind_names[in->rec.kind], luv_dma_names[in->rec.dma],
+			 states[state], in->driver[0] ? in->driver : "-");
 	}
 }

@@ -17,9 +17,6 @@
 /* Version of all that one kernel hands to the next: records, list, handle */
 #define LUV_ABI "liveupdated-vfio-pci-v1"
 
-#define LUV_FMT "%04lx:%02lx:%02lx.%lx"
-#define LUV_ARGS(id) (id) >> 16, PCI_BUS_NUM(id), PCI_SLOT(id), PCI_FUNC(id)
-
 enum luv_kind { LUV_FUNCTION, LUV_PF, LUV_VF, LUV_KINDS };
 enum luv_dma { LUV_STOP, LUV_CONTINUE, LUV_IDENTITY, LUV_DMAS };
 enum luv_stage { LUV_FREE, LUV_PRESERVED, LUV_FROZEN };
@@ -47,10 +44,11 @@ struct luv_record {
 	u8 dma;
 	u16 command; /* COMMAND before anything was changed */
 	u16 vfs[3]; /* NumVFs, First VF Offset, VF Stride of a PF */
-	char driver[22];
+	char driver[26];
 	u32 sum;
 };
-static_assert(sizeof(struct luv_record) == 64);
+
+static_assert(sizeof(struct luv_record) == 64 && offsetof(struct luv_record, sum) == 60);
 
 struct luv_window; /* the part of a text that a reader asked for */
 
@@ -116,7 +114,8 @@ extern const char *const luv_dma_names[];
 extern const char *const luv_kind_names[];
 int luv_sysfs_init(void);
 void luv_sysfs_exit(void);
-__printf(3, 4) void luv_line(struct luv_window *w, bool pad, const char *fmt, ...);
+__printf(4, 5) void luv_line(struct luv_window *w, bool pad, unsigned long id, const char *fmt,
+			     ...);
 
 /* vf.c */
 extern const char *const pci_iov_keeps_vfs; /* of patch 0002: looked up by name, may be absent */

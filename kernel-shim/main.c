@@ -13,9 +13,10 @@
 
 unsigned int luv_max_functions = 1024;
 module_param_named(max_functions, luv_max_functions, uint, 0444);
-MODULE_PARM_DESC(max_functions, "How many functions can be preserved at a time (1024; at most 16384)");
+MODULE_PARM_DESC(max_functions,
+		 "How many functions can be preserved at a time (1024; at most 16384)");
 
-DEFINE_MUTEX(luv_lock);
+DEFINE_MUTEX(luv_lock); /* the lists, the policies and the rules of the filter */
 
 static int __init luv_init(void)
 {

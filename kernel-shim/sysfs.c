@@ -13,6 +13,7 @@
 #define LUV_LINE 96
 
 struct luv_window {
+	void (*list)(struct luv_window *w);
 	char *buf;
 	loff_t start; /* of what the reader wants */
 	loff_t end;
@@ -28,17 +29,20 @@ static struct kobject *luv_kobj;
  * luv_line - add a line to a text that is read
  * @w: what is wanted of the text
  * @pad: pad with blanks to the common length, and end the line
- * @fmt: as of printf()
+ * @id: the function that it begins with
+ * @fmt: what follows, as of printf()
  */
-void luv_line(struct luv_window *w, bool pad, const char *fmt, ...)
+void luv_line(struct luv_window *w, bool pad, unsigned long id, const char *fmt, ...)
 {
 	char line[LUV_LINE + 1];
 	loff_t from, to;
 	va_list args;
 	int len;
 
+	len = scnprintf(line, sizeof(line), "%04lx:%02lx:%02lx.%lx ", id >> 16, PCI_BUS_NUM(id),
+			PCI_SLOT(id), PCI_FUNC(id));
 	va_start(args, fmt);
-	len = vscnprintf(line, sizeof(line), fmt, args);
+	len += vscnprintf(line + len, sizeof(line) - len, fmt, args);
 	va_end(args);
 	if (pad) {
 		memset(line + len, ' ', LUV_LINE - len);
@@ -56,11 +60,12 @@ void luv_line(struct luv_window *w, bool pad, const char *fmt, ...)
 static ssize_t luv_read(struct file *file, struct kobject *kobj, const struct bin_attribute *attr,
 			char *buf, loff_t off, size_t count)
 {
-	void (*list)(struct luv_window *w) = attr->private;
-	struct luv_window w = { .buf = buf, .start = off, .end = off + count };
+	struct luv_window w = {
+		.list = attr->private, .buf = buf, .start = off, .end = off + count
+	};
 
 	scoped_guard(mutex, &luv_lock)
-		list(&w);
+		w.list(&w);
 	return clamp(w.at - w.start, 0, (loff_t)count);
 }
 
@@ -84,12 +89,12 @@ static ssize_t luv_policy_write(struct file *file, struct kobject *kobj,
 	return err ?: count;
 }
 
-#define LUV_LIST(_name, _mode, _write, _list)                           \
-	static const struct bin_attribute bin_attr_##_name = {          \
+#define LUV_LIST(_name, _mode, _write, _list)                            \
+	static const struct bin_attribute bin_attr_##_name = {           \
 		.attr = { .name = __stringify(_name), .mode = (_mode) }, \
-		.read = luv_read,                                       \
-		.write = (_write),                                      \
-		.private = (_list),                                     \
+		.read = luv_read,                                        \
+		.write = (_write),                                       \
+		.private = (_list),                                      \
 	}
 
 LUV_LIST(policy, 0600, luv_policy_write, luv_policy_list);

@@ -22,9 +22,9 @@
 #include "liveupdate_vfio.h"
 
 static DEFINE_MUTEX(vf_lock);
-static u64 *vf_pfs;	       /* what the next kernel reads: preserved, 0 is a free place */
+static u64 *vf_pfs; /* what the next kernel reads: preserved, 0 is a free place */
 static unsigned int *vf_users; /* preserved VFs of the PF at the same index */
-static unsigned int vf_used;   /* places in use */
+static unsigned int vf_used; /* places in use */
 
 /*
  * The name of the subtree, or NULL on a kernel without the patch. Looked up by name: a
@@ -238,10 +238,13 @@ void luv_vf_quiet(u32 domain, u16 rid)
 			continue;
 
 		bus = pci_find_bus(domain, PCI_BUS_NUM(rid));
-		if (bus)
+		if (bus) {
 			pci_bus_write_config_word(bus, rid & 0xff, PCI_COMMAND, 0);
-		else
+			pci_warn(pf, "VF %02x.%x is finished but was never adopted: made quiet\n",
+				 PCI_SLOT(rid), PCI_FUNC(rid));
+		} else {
 			luv_vf_disable(pf, pos);
+		}
 		pci_dev_put(pf);
 		break;
 	}

@@ -71,11 +71,13 @@ fill_shared() {
 }
 
 # qemu_arguments DIR NAME: into the array QEMU_ARGS. An IOMMU must come before the
-# devices behind it, all else that was asked for after ours.
+# devices behind it, all else that was asked for after ours. What begins with a dash is
+# another option and its value, for what a device refers to.
 qemu_arguments() {
         local dir=$1 tag path device early=() late=()
         for device in ${DEVICES[@]+"${DEVICES[@]}"} ${EXTRA_DEVICES[@]+"${EXTRA_DEVICES[@]}"}; do
                 case $device in
+                -*) early+=("${device%% *}" "${device#* }") ;;
                 *-iommu*) early+=(-device "$device") ;;
                 *) late+=(-device "$device") ;;
                 esac

@@ -35,11 +35,17 @@ struct ioas_map_file {
         __aligned_u64 start, length, iova;
 };
 
+struct ioas_get_pa {
+        __u32 size, flags, ioas_id, reserved;
+        __aligned_u64 iova, length, out_phys;
+};
+
 #define BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define BIND_TOKEN 1U
 #define ATTACH_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 #define IOAS_ALLOC _IO(';', 0x81)
 #define IOAS_MAP_FILE _IO(';', 0x8f)
+#define IOAS_GET_PA _IO(';', 0x95)
 #define MAP_FIXED_READ_WRITE 7U
 
 static int result(int r) {
@@ -149,6 +155,15 @@ int io_map(int iommu, uint32_t ioas, int memory, size_t size, uint64_t iova) {
         };
 
         return result(ioctl(iommu, IOAS_MAP_FILE, &map));
+}
+
+int io_phys(int iommu, uint32_t ioas, uint64_t iova, uint64_t *ret_phys) {
+        struct ioas_get_pa get = { .size = sizeof(get), .ioas_id = ioas, .iova = iova, .length = 1 };
+        int r = result(ioctl(iommu, IOAS_GET_PA, &get));
+
+        if (r >= 0)
+                *ret_phys = get.out_phys;
+        return r;
 }
 
 /* --- VFIO ---------------------------------------------------------------------------- */

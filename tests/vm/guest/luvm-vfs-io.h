@@ -32,6 +32,9 @@ int io_iommu_open(void);
 int io_ioas(int iommu, uint32_t *ret_ioas);
 int io_map(int iommu, uint32_t ioas, int memory, size_t size, uint64_t iova);
 
+/* Without an IOMMU: where a page of a mapping lies in memory. */
+int io_phys(int iommu, uint32_t ioas, uint64_t iova, uint64_t *ret_phys);
+
 int io_open(const char *address);
 int io_bind(int fd, int iommu, const uint8_t token[16]); /* token may be NULL */
 int io_attach(int fd, uint32_t ioas);

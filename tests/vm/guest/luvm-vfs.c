@@ -4,16 +4,20 @@
  * whose PF gives queues and interrupts to its VFs. All functions are on vfio-pci, in
  * one IOAS, with one memfd for all their queues. Each command speaks TAP.
  *
- *   luvm-vfs before SESSION PF COUNT FILE
+ *   luvm-vfs before SESSION PF COUNT FILE [running]
  *       sets everything up, preserves it, notes in FILE how it is, and leaves a process
  *       behind that holds it until the kexec
- *   luvm-vfs after SESSION PF FILE
+ *   luvm-vfs after SESSION PF FILE [running]
  *       takes it back, compares it with FILE, uses it without setting up anything but
  *       interrupts, finishes
  *   luvm-vfs refused PF ERRNO
  *       a VF is refused with this error number, though its PF is preserved
  *   luvm-vfs abandon SESSION
  *       finishes a session of which nothing was taken back
+ *
+ * `running` is for a machine without an IOMMU, with DMA policy `continue` of the VFs: they
+ * are given reads, each from a namespace of its own, that take longer than the jump, and
+ * what they completed while no kernel looked is counted.
  *
  * The order of `after` is the one that VFIO and the kernel ask for: the PF first, bound
  * with the token; then the number of VFs into sriov_numvfs, by which they get devices
@@ -24,7 +28,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <time.h>
 
 #include "common/macro.h"
 #include "luvm-nvme.h"
@@ -53,6 +57,7 @@ typedef struct World {
         int session, iommu, memory;
         uint32_t ioas;
         uint8_t *window; /* the memfd */
+        bool running;    /* without an IOMMU, DMA of the VFs goes on */
         unsigned n;      /* functions: the PF, then its VFs */
         Function functions[1 + VFS_MAX];
 } World;
@@ -94,10 +99,21 @@ static void world_memory(World *w) {
         must(w, w->iommu, "/dev/iommu");
         must(w, io_ioas(w->iommu, &w->ioas), "an IOAS");
         must(w, io_map(w->iommu, w->ioas, w->memory, memory_size(w), IOVA), "mapping the memory for DMA");
-        for (unsigned i = 0; i < w->n; i++) {
+        for (unsigned i = 0; i < w->n; i++)
                 w->functions[i].nvme.memory = w->window + i * NVME_MEMORY_SIZE;
-                w->functions[i].nvme.iova = IOVA + i * NVME_MEMORY_SIZE;
+}
+
+/* Where the function finds its memory: once it is attached, if that is physical. */
+static int function_pages(World *w, Function *f) {
+        uint64_t start = IOVA + (uint64_t)(f->nvme.memory - w->window);
+        int r = 0;
+
+        for (unsigned i = 0; r >= 0 && i < NVME_PAGES; i++) {
+                f->nvme.pages[i] = start + i * NVME_PAGE;
+                if (w->running)
+                        r = io_phys(w->iommu, w->ioas, f->nvme.pages[i], &f->nvme.pages[i]);
         }
+        return r;
 }
 
 /* From an open descriptor to a function that can be used. */
@@ -107,6 +123,8 @@ static int function_bind(World *w, Function *f) {
         if (r < 0)
                 return r;
         r = io_attach(f->fd, w->ioas);
+        if (r >= 0)
+                r = function_pages(w, f);
         if (r < 0)
                 return r;
         f->nvme.registers = io_map_bar0(f->fd, NVME_REGISTERS_SIZE);
@@ -328,6 +346,15 @@ static void preserve(World *w, const char *session) {
                 point(w, io_preserve(w->session, TOKEN_PF + i, w->functions[i].fd), "function %u is preserved", i);
 }
 
+/* What the VFs have completed by now, as long as there is somebody to look. */
+static _Noreturn void watch(World *w) {
+        const struct timespec pause = { .tv_nsec = 1000000 };
+
+        for (;; (void)nanosleep(&pause, NULL))
+                for (unsigned i = 1; i < w->n; i++)
+                        nvme_set_mark(&w->functions[i].nvme, nvme_read_done(&w->functions[i].nvme));
+}
+
 /* A child keeps all descriptors; the pipe to whoever reads our points is not one. */
 static int leave_behind(World *w) {
         pid_t pid;
@@ -342,12 +369,14 @@ static int leave_behind(World *w) {
         null = open("/dev/null", O_RDWR);
         for (int fd = 0; fd <= 2; fd++)
                 (void)dup2(null, fd);
+        if (w->running)
+                watch(w);
         for (;;)
                 pause();
 }
 
-static int before(const char *session, const char *pf, unsigned vfs, const char *path) {
-        World w = { .n = vfs + 1 };
+static int before(const char *session, const char *pf, unsigned vfs, const char *path, bool running) {
+        World w = { .n = vfs + 1, .running = running };
 
         tap_plan(&w.tap, 1 + vfs + 2 * w.n + 1 + w.n);
         (void)snprintf(w.functions[0].address, sizeof(w.functions[0].address), "%s", pf);
@@ -357,6 +386,8 @@ static int before(const char *session, const char *pf, unsigned vfs, const char 
         set_up(&w);
         preserve(&w, session);
         note(&w, path);
+        for (unsigned i = 1; running && i < w.n; i++)
+                must(&w, nvme_read(&w.functions[i].nvme, i), "reads");
         return leave_behind(&w);
 }
 
@@ -387,18 +418,26 @@ static void adopt(World *w, Comparison *c) {
         }
 }
 
+/* Bus Master as the policy has it, and no MSI-X: that is off for what goes on, too. */
+static bool function_quiet(const World *w, unsigned i) {
+        const char *address = w->functions[i].address;
+        bool master = io_config(address, 4) & 4, msix = io_config(address, io_capability(address, 0x11)) >> 31;
+
+        return master == (w->running && i > 0) && !msix;
+}
+
 static void take_back(World *w, Comparison *c, unsigned i) {
         Function *f = &w->functions[i];
-        bool quiet =
-                !(io_config(f->address, 4) & 4) && !(io_config(f->address, io_capability(f->address, 0x11)) >> 31);
+        int r;
 
-        point(w, quiet ? 0 : -EBADMSG, "Bus Master and MSI-X of function %u are off", i);
+        point(w, function_quiet(w, i) ? 0 : -EBADMSG, "Bus Master of function %u is as its policy says, MSI-X off", i);
         describe_config(f, compare_line, c);
         compare(w, c, "configuration", i);
         f->fd = io_retrieve(w->session, TOKEN_PF + i);
         if (!point(w, f->fd, "function %u is retrieved", i))
                 return;
-        point(w, function_bind(w, f), "function %u is bound", i);
+        r = function_bind(w, f);
+        point(w, r < 0 ? r : (function_quiet(w, i) ? 0 : -EBADMSG), "function %u is bound, Bus Master the same", i);
         describe_vector(f, compare_line, c);
         compare(w, c, "MSI-X vector", i);
 }
@@ -418,11 +457,29 @@ static void use(World *w, unsigned i) {
         point(w, r < 0 ? r : function_interrupted(f), "after: function %u interrupts", i);
 }
 
-static int after(const char *session, const char *pf, const char *path) {
-        World w = { .n = 0 };
+/* Completions that came after the old kernel's last look and before ours. */
+static void blackout(World *w, unsigned i) {
+        Nvme *n = &w->functions[i].nvme;
+        unsigned seen = nvme_mark(n), now = nvme_read_done(n);
+
+        tap_diag("VF %u: %u of %u reads before the jump, %u by now", i, seen, NVME_READS, now);
+        point(w, seen < now ? 0 : -ENODATA, "VF %u did DMA while the kernel changed", i);
+}
+
+static void all_read(World *w, unsigned i) {
+        Nvme *n = &w->functions[i].nvme;
+        struct timespec pause = { .tv_nsec = 10000000 };
+
+        for (unsigned t = 0; t < 6000 && nvme_read_done(n) < NVME_READS; t++)
+                (void)nanosleep(&pause, NULL);
+        point(w, nvme_read_check(n), "VF %u: no read is lost, none wrong", i);
+}
+
+static int after(const char *session, const char *pf, const char *path, bool running) {
+        World w = { .running = running };
         Comparison c = { .before = read_note(&w, path) };
 
-        tap_plan(&w.tap, 1 + 5 * w.n + 4 + (w.n - 1) + 3 * w.n + 1 + w.n);
+        tap_plan(&w.tap, 1 + 5 * w.n + 4 + (w.n - 1) + 3 * w.n + 1 + w.n + (running ? 2 * (w.n - 1) : 0));
         must(&w, strcmp(pf, w.functions[0].address) == 0 ? 0 : -EBADMSG, "the PF's address");
         w.session = io_session(session, false);
         must(&w, w.session, "the session");
@@ -430,12 +487,16 @@ static int after(const char *session, const char *pf, const char *path) {
         if (!point(&w, w.memory, "the memory is retrieved"))
                 return tap_finish(&w.tap);
         world_memory(&w);
+        for (unsigned i = 1; running && i < w.n; i++)
+                blackout(&w, i);
         take_back(&w, &c, 0);
         adopt(&w, &c);
         for (unsigned i = 1; i < w.n; i++)
                 take_back(&w, &c, i);
         for (unsigned i = 0; i < w.n; i++)
                 use(&w, i);
+        for (unsigned i = 1; running && i < w.n; i++)
+                all_read(&w, i);
         point(&w, io_finish(w.session), "the session is finished");
         for (unsigned i = 0; i < w.n; i++)
                 point(&w, function_identify(&w.functions[i], i), "finished: function %u does DMA", i);
@@ -481,20 +542,23 @@ static int abandon(const char *session) {
 }
 
 int main(int argc, char **argv) {
+        bool running = argc > 5 && strcmp(argv[argc - 1], "running") == 0;
+
+        argc -= running;
         if (argc == 6 && strcmp(argv[1], "before") == 0) {
                 int vfs = atoi(argv[4]);
 
                 if (vfs >= 1 && vfs <= VFS_MAX)
-                        return before(argv[2], argv[3], (unsigned)vfs, argv[5]);
+                        return before(argv[2], argv[3], (unsigned)vfs, argv[5], running);
         }
         if (argc == 5 && strcmp(argv[1], "after") == 0)
-                return after(argv[2], argv[3], argv[4]);
+                return after(argv[2], argv[3], argv[4], running);
         if (argc == 4 && strcmp(argv[1], "refused") == 0)
                 return refused(argv[2], argv[3]);
         if (argc == 3 && strcmp(argv[1], "abandon") == 0)
                 return abandon(argv[2]);
-        fputs("usage: luvm-vfs before SESSION PF COUNT FILE | after SESSION PF FILE | refused PF ERRNO | "
-              "abandon SESSION\n",
+        fputs("usage: luvm-vfs before SESSION PF COUNT FILE [running] | after SESSION PF FILE [running] | "
+              "refused PF ERRNO | abandon SESSION\n",
               stderr);
         return EXIT_FAILURE;
 }

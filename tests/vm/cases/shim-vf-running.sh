@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2054,SC2153
 #
 # VFs whose DMA runs on through a live update, without an IOMMU: an NVMe controller with a
-# disk for each VF that takes a tenth of a second for each read. The VFs are given 63 reads
+# disk for each VF that takes a fifth of a second for each read. The VFs are given 63 reads
 # before the jump; what they completed between the last look of the old kernel and the
 # first of the new one was written while kernels changed. The PF's DMA stops: the policy
 # is each function's own.
@@ -10,8 +10,8 @@
 PLAN=58
 STAGES=2
 DEADLINE=120
-DEVICES=('-object throttle-group,id=slow1,x-iops-total=10'
-        '-object throttle-group,id=slow2,x-iops-total=10'
+DEVICES=('-object throttle-group,id=slow1,x-iops-total=5'
+        '-object throttle-group,id=slow2,x-iops-total=5'
         '-blockdev null-co,node-name=zeroes1,size=1048576,read-zeroes=on'
         '-blockdev null-co,node-name=zeroes2,size=1048576,read-zeroes=on'
         '-blockdev throttle,node-name=disk1,file=zeroes1,throttle-group=slow1'

@@ -7,9 +7,9 @@
  *   luvm-vfs before SESSION PF COUNT FILE [running]
  *       sets everything up, preserves it, notes in FILE how it is, and leaves a process
  *       behind that holds it until the kexec
- *   luvm-vfs after SESSION PF FILE [running]
+ *   luvm-vfs after SESSION PF FILE [NEXT] [running]
  *       takes it back, compares it with FILE, uses it without setting up anything but
- *       interrupts, finishes
+ *       interrupts, finishes; with NEXT preserves it again as it is, under that name
  *   luvm-vfs refused PF ERRNO
  *       a VF is refused with this error number, though its PF is preserved
  *   luvm-vfs abandon SESSION
@@ -475,11 +475,12 @@ static void all_read(World *w, unsigned i) {
         point(w, nvme_read_check(n), "VF %u: no read is lost, none wrong", i);
 }
 
-static int after(const char *session, const char *pf, const char *path, bool running) {
+static int after(const char *session, const char *pf, const char *path, const char *next, bool running) {
         World w = { .running = running };
         Comparison c = { .before = read_note(&w, path) };
 
-        tap_plan(&w.tap, 1 + 5 * w.n + 4 + (w.n - 1) + 3 * w.n + 1 + w.n + (running ? 2 * (w.n - 1) : 0));
+        tap_plan(&w.tap, 1 + 5 * w.n + 4 + (w.n - 1) + 3 * w.n + 1 + w.n + (running ? 2 * (w.n - 1) : 0) +
+                                 (next ? 1 + w.n : 0));
         must(&w, strcmp(pf, w.functions[0].address) == 0 ? 0 : -EBADMSG, "the PF's address");
         w.session = io_session(session, false);
         must(&w, w.session, "the session");
@@ -501,7 +502,11 @@ static int after(const char *session, const char *pf, const char *path, bool run
         for (unsigned i = 0; i < w.n; i++)
                 point(&w, function_identify(&w.functions[i], i), "finished: function %u does DMA", i);
         free(c.before);
-        return tap_finish(&w.tap);
+        if (!next)
+                return tap_finish(&w.tap);
+        preserve(&w, next);
+        note(&w, path);
+        return leave_behind(&w);
 }
 
 /* --- the rest ------------------------------------------------------------------------ */
@@ -551,13 +556,13 @@ int main(int argc, char **argv) {
                 if (vfs >= 1 && vfs <= VFS_MAX)
                         return before(argv[2], argv[3], (unsigned)vfs, argv[5], running);
         }
-        if (argc == 5 && strcmp(argv[1], "after") == 0)
-                return after(argv[2], argv[3], argv[4], running);
+        if ((argc == 5 || argc == 6) && strcmp(argv[1], "after") == 0)
+                return after(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL, running);
         if (argc == 4 && strcmp(argv[1], "refused") == 0)
                 return refused(argv[2], argv[3]);
         if (argc == 3 && strcmp(argv[1], "abandon") == 0)
                 return abandon(argv[2]);
-        fputs("usage: luvm-vfs before SESSION PF COUNT FILE [running] | after SESSION PF FILE [running] | "
+        fputs("usage: luvm-vfs before SESSION PF COUNT FILE [running] | after SESSION PF FILE [NEXT] [running] | "
               "refused PF ERRNO | abandon SESSION\n",
               stderr);
         return EXIT_FAILURE;

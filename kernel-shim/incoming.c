@@ -278,6 +278,12 @@ int luv_incoming_init(void)
 		return err;
 
 	xa_for_each(&luv_incoming, id, in) {
+		if (in->rec.kind == LUV_VF && !luv_vf_kept(id)) {
+			pr_err("VF %04lx:%02lx:%02lx.%lx was not kept, its state is lost\n",
+			       id >> 16, PCI_BUS_NUM(id), PCI_SLOT(id), PCI_FUNC(id));
+			luv_incoming_lost(id);
+			continue;
+		}
 		pdev = pci_get_domain_bus_and_slot(id >> 16, PCI_BUS_NUM(id), id & 0xff);
 		if (!pdev)
 			continue;
@@ -451,9 +457,20 @@ void luv_incoming_finish(unsigned long id, bool retrieved)
 	if (pdev)
 		luv_vf_quiet_pf(pdev);
 	else if (in->rec.kind == LUV_VF)
-		luv_vf_quiet(in->rec.domain, in->rec.rid);
+		luv_vf_quiet(id);
 	pci_dev_put(pdev);
 	module_put(THIS_MODULE);
+}
+
+/* A VF without a device that does not exist any more: what comes at its address is new. */
+void luv_incoming_lost(unsigned long id)
+{
+	struct luv_incoming *in;
+
+	guard(mutex)(&luv_lock);
+	in = xa_load(&luv_incoming, id);
+	if (in && in->state == LUV_MISSING)
+		in->state = LUV_FAILED;
 }
 
 /* The function is to be preserved again: -EBUSY if it is not finished. */

@@ -88,6 +88,7 @@ void luv_incoming_exit(void);
 struct file *luv_incoming_retrieve(unsigned long id);
 void luv_incoming_finish(unsigned long id, bool retrieved);
 int luv_incoming_forget(unsigned long id);
+void luv_incoming_lost(unsigned long id);
 void luv_incoming_list(struct luv_window *w);
 
 /* dma.c */
@@ -123,6 +124,7 @@ bool luv_vf_supported(void);
 int luv_vf_preserve(struct pci_dev *vf);
 void luv_vf_unpreserve(struct pci_dev *vf);
 void luv_vf_quiet_pf(struct pci_dev *pf);
-void luv_vf_quiet(u32 domain, u16 rid);
+bool luv_vf_kept(unsigned long id);
+void luv_vf_quiet(unsigned long id);
 
 #endif

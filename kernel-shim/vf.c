@@ -173,7 +173,13 @@ static int luv_vf_unadopted(struct pci_dev *pf)
 
 static void luv_vf_disable(struct pci_dev *pf, int pos)
 {
-	u16 ctrl;
+	u16 ctrl, offset, stride, num, n;
+
+	pci_read_config_word(pf, pos + PCI_SRIOV_VF_OFFSET, &offset);
+	pci_read_config_word(pf, pos + PCI_SRIOV_VF_STRIDE, &stride);
+	pci_read_config_word(pf, pos + PCI_SRIOV_NUM_VF, &num);
+	for (n = 0; n < num; n++)
+		luv_incoming_lost(luv_id(pf) + offset + n * stride);
 
 	pci_read_config_word(pf, pos + PCI_SRIOV_CTRL, &ctrl);
 	pci_write_config_word(pf, pos + PCI_SRIOV_CTRL,
@@ -199,8 +205,8 @@ void luv_vf_quiet_pf(struct pci_dev *pf)
 	pci_unlock_rescan_remove();
 }
 
-/* Whether routing ID @rid is one of the PF's VFs: by its offset, stride and NumVFs. */
-static bool luv_vf_is_of(struct pci_dev *pf, int pos, u16 rid)
+/* Whether a function is one of the PF's VFs: by its offset, stride and NumVFs. */
+static bool luv_vf_is_of(struct pci_dev *pf, int pos, unsigned long id)
 {
 	u16 offset, stride, num, n;
 
@@ -208,45 +214,69 @@ static bool luv_vf_is_of(struct pci_dev *pf, int pos, u16 rid)
 	pci_read_config_word(pf, pos + PCI_SRIOV_VF_STRIDE, &stride);
 	pci_read_config_word(pf, pos + PCI_SRIOV_NUM_VF, &num);
 	for (n = 0; n < num; n++)
-		if ((u16)(pci_dev_id(pf) + offset + n * stride) == rid)
+		if (luv_id(pf) + offset + n * stride == id)
 			return true;
 	return false;
 }
 
+/* The PF, with a reference, of a VF that was kept and has no device yet. */
+static struct pci_dev *luv_vf_find_pf(unsigned long id, int *pos)
+{
+	struct pci_dev *pf = NULL;
+
+	while ((pf = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, pf))) {
+		*pos = luv_vf_unadopted(pf);
+		if (*pos && luv_vf_is_of(pf, *pos, id))
+			break;
+	}
+	return pf;
+}
+
+/**
+ * luv_vf_kept - whether a VF that came in is the one that was handed over
+ * @id: the VF
+ *
+ * It is if it is live and has no device yet. A VF that has one, or that is made later,
+ * may be one that was enabled anew at the same address, without the state. So this is
+ * asked as soon as the list is read.
+ */
+bool luv_vf_kept(unsigned long id)
+{
+	struct pci_dev *pf;
+	int pos;
+
+	pci_lock_rescan_remove();
+	pf = luv_vf_find_pf(id, &pos);
+	pci_unlock_rescan_remove();
+	pci_dev_put(pf);
+	return pf;
+}
+
 /**
  * luv_vf_quiet - quiet a VF that has no pci_dev: it is finished before its adoption
- * @domain: the domain of its address
- * @rid: bus and function of its address
+ * @id: the VF
  *
  * Its memory is freed next, so its Bus Master bit goes off first. If there is no bus to
  * reach it through (it is made at the adoption), all VFs of its PF are turned off.
  * What is not a live VF is not touched. Must not be called for a function with a
  * pci_dev.
  */
-void luv_vf_quiet(u32 domain, u16 rid)
+void luv_vf_quiet(unsigned long id)
 {
-	struct pci_dev *pf = NULL;
 	struct pci_bus *bus;
+	struct pci_dev *pf;
 	int pos;
 
 	pci_lock_rescan_remove();
-	while ((pf = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, pf))) {
-		if (pci_domain_nr(pf->bus) != domain)
-			continue;
-		pos = luv_vf_unadopted(pf);
-		if (!pos || !luv_vf_is_of(pf, pos, rid))
-			continue;
-
-		bus = pci_find_bus(domain, PCI_BUS_NUM(rid));
-		if (bus) {
-			pci_bus_write_config_word(bus, rid & 0xff, PCI_COMMAND, 0);
-			pci_warn(pf, "VF %02x.%x is finished but was never adopted: made quiet\n",
-				 PCI_SLOT(rid), PCI_FUNC(rid));
-		} else {
-			luv_vf_disable(pf, pos);
-		}
-		pci_dev_put(pf);
-		break;
+	pf = luv_vf_find_pf(id, &pos);
+	bus = pf ? pci_find_bus(pci_domain_nr(pf->bus), PCI_BUS_NUM(id)) : NULL;
+	if (bus) {
+		pci_bus_write_config_word(bus, id & 0xff, PCI_COMMAND, 0);
+		pci_warn(pf, "VF %02lx.%lx is finished but was never adopted: made quiet\n",
+			 PCI_SLOT(id), PCI_FUNC(id));
+	} else if (pf) {
+		luv_vf_disable(pf, pos);
 	}
 	pci_unlock_rescan_remove();
+	pci_dev_put(pf);
 }

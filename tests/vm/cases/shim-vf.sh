@@ -4,12 +4,13 @@
 # SR-IOV VFs through live updates, behind an Intel IOMMU: an NVMe controller and its four
 # VFs on vfio-pci. Stages 2 and 3: all come back with their state and do DMA again, twice
 # in a row. Stage 4: nobody takes them back, and FINISH turns the VFs off. Stage 5: VFs
-# that were on but not handed over are cleared as on a cold boot. First of all, a kernel
-# without patch 0002 refuses VFs; as far as the module can tell, that is one without the
-# symbol it looks for, so it is made to look for another.
+# that did not make it are not mixed up with new ones. Stage 6: VFs that were on but not
+# handed over are cleared as on a cold boot. First of all, a kernel without patch 0002
+# refuses VFs; as far as the module can tell, that is one without the symbol it looks for,
+# so it is made to look for another.
 
-PLAN=183
-STAGES=5
+PLAN=210
+STAGES=6
 DEADLINE=120
 # With interrupt remapping a timer tick that a busy host delays is a panic at boot.
 APPEND=no_timer_check
@@ -102,10 +103,25 @@ stage4() {
         like "$(setpci -s "$PF" COMMAND)" '[0-9a-f]{3}[0-3]' 'the PF has no Bus Master'
         numvfs 2
         is "$(sriov 8.w) $(sriov 10.w)" '0019 0002' 'new ones can be made'
+        numvfs 0
+        tap_program luvm-vfs before fourth "$PF" 4 "$NOTE"
         jump
 }
 
+# What a next kernel without the patch would do to the VFs before any module is there.
 stage5() {
+        PF=$(function_of 0x1b36 0x0010)
+        is "$(sriov 8.w)" 0011 'the VFs are enabled'
+        setpci -s "$PF" ECAP10+8.w=0010
+        setpci -s "$PF" ECAP10+10.w=0
+        load
+        is "$(grep -c ' vf stop failed' "$SHIM/incoming")" 4 'VFs that were cleared are lost'
+        numvfs 4
+        tap_program luvm-vfs lost fourth
+        jump
+}
+
+stage6() {
         load
         is "$(sriov 8.w) $(sriov 10.w)" '0010 0000' 'VFs that nobody handed over are gone'
         to_vfio

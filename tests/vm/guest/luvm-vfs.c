@@ -14,6 +14,8 @@
  *       a VF is refused with this error number, though its PF is preserved
  *   luvm-vfs abandon SESSION
  *       finishes a session of which nothing was taken back
+ *   luvm-vfs lost SESSION
+ *       the first VF of a session is not to be had; finishes it
  *
  * `running` is for a machine without an IOMMU, with DMA policy `continue` of the VFs: they
  * are given reads, each from a namespace of its own, that take longer than the jump, and
@@ -546,6 +548,19 @@ static int abandon(const char *session) {
         return tap_finish(&w.tap);
 }
 
+static int lost(const char *session) {
+        World w = { .n = 0 };
+        int r;
+
+        tap_plan(&w.tap, 2);
+        w.session = io_session(session, false);
+        must(&w, w.session, "the session");
+        r = io_retrieve(w.session, TOKEN_PF + 1);
+        point(&w, r == -ENODEV ? 0 : -EBADMSG, "a new VF at the address is not taken for the one that is lost");
+        point(&w, io_finish(w.session), "the session is finished");
+        return tap_finish(&w.tap);
+}
+
 int main(int argc, char **argv) {
         bool running = argc > 5 && strcmp(argv[argc - 1], "running") == 0;
 
@@ -562,8 +577,10 @@ int main(int argc, char **argv) {
                 return refused(argv[2], argv[3]);
         if (argc == 3 && strcmp(argv[1], "abandon") == 0)
                 return abandon(argv[2]);
+        if (argc == 3 && strcmp(argv[1], "lost") == 0)
+                return lost(argv[2]);
         fputs("usage: luvm-vfs before SESSION PF COUNT FILE [running] | after SESSION PF FILE [NEXT] [running] | "
-              "refused PF ERRNO | abandon SESSION\n",
+              "refused PF ERRNO | abandon SESSION | lost SESSION\n",
               stderr);
         return EXIT_FAILURE;
 }

@@ -128,10 +128,13 @@ static int luv_is_vfio(struct device *dev, const void *data)
 	return dev->class && !strcmp(dev->class->name, "vfio-dev");
 }
 
-/* A driver has it. The caller holds the device's lock, or is in its driver's probe. */
-static void luv_incoming_bound(struct luv_incoming *in)
+/*
+ * A driver has it. Unless that is a VFIO driver whose device nobody uses yet, the
+ * function is lost for its descriptor and is left to that driver. The caller holds the
+ * device's lock.
+ */
+static bool luv_incoming_bound(struct luv_incoming *in, struct pci_dev *pdev)
 {
-	struct pci_dev *pdev = in->pdev;
 	struct device *child;
 	int err = -ENODEV;
 
@@ -142,10 +145,10 @@ static void luv_incoming_bound(struct luv_incoming *in)
 		put_device(child);
 	}
 	if (!err)
-		return;
+		return true;
 	pci_err(pdev, "lost for its descriptor: bound to %s (%d)\n", in->driver, err);
 	in->state = LUV_FAILED;
-	luv_incoming_release(in);
+	return false;
 }
 
 static void luv_incoming_seen(struct luv_incoming *in, struct pci_dev *pdev)
@@ -157,6 +160,8 @@ static void luv_incoming_seen(struct luv_incoming *in, struct pci_dev *pdev)
 		in->state = LUV_MISMATCH;
 		return;
 	}
+	if (pdev->dev.driver && !luv_incoming_bound(in, pdev))
+		return;
 
 	in->pdev = pci_dev_get(pdev);
 	in->state = LUV_WAITING;
@@ -172,8 +177,6 @@ static void luv_incoming_seen(struct luv_incoming *in, struct pci_dev *pdev)
 	in->held = !luv_dma_hold(pdev, &in->rec);
 	if (!luv_record_vfs_kept(&in->rec, pdev))
 		pci_warn(pdev, "its VFs were not kept\n");
-	if (pdev->dev.driver)
-		luv_incoming_bound(in);
 }
 
 /* Takes back what luv_incoming_seen() did, but for the override of the driver. */
@@ -215,8 +218,8 @@ static int luv_incoming_notify(struct notifier_block *nb, unsigned long action, 
 	} else if (in->pdev != pdev) {
 		return NOTIFY_DONE;
 	} else if (action == BUS_NOTIFY_BOUND_DRIVER) {
-		if (in->state == LUV_WAITING)
-			luv_incoming_bound(in);
+		if (in->state == LUV_WAITING && !luv_incoming_bound(in, pdev))
+			luv_incoming_leave(in);
 	} else if (action == BUS_NOTIFY_UNBIND_DRIVER) {
 		luv_gate_lift(in);
 		in->driver[0] = '\0';
@@ -349,10 +352,12 @@ static struct file *luv_incoming_open(struct luv_incoming *in, struct pci_dev *p
 {
 	struct file *file;
 
-	if (in->pdev != pdev || in->state == LUV_MISSING)
-		return ERR_PTR(in->state == LUV_MISMATCH ? -ENXIO : -ENODEV);
-	if (!in->gated)
-		return ERR_PTR(in->state == LUV_FAILED ? -EBUSY : -ENODEV);
+	if (in->state == LUV_MISMATCH)
+		return ERR_PTR(-ENXIO);
+	if (in->state == LUV_FAILED && in->driver[0])
+		return ERR_PTR(-EBUSY);
+	if (in->pdev != pdev || !in->gated)
+		return ERR_PTR(-ENODEV);
 
 	file = luv_open(in->gated);
 	if (IS_ERR(file))

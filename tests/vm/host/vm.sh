@@ -13,10 +13,10 @@ read_case() {
         # shellcheck disable=SC2016 # for that shell
         values=$(bash -c '
                 set -eu
-                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() CONSOLE_ALLOW=()
+                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 CONSOLE_ALLOW=()
                 . "$1"
                 FUNCTIONS=$(compgen -A function || :)
-                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES CONSOLE_ALLOW FUNCTIONS' case "$file") ||
+                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM CONSOLE_ALLOW FUNCTIONS' case "$file") ||
                 die "$file: it cannot be read"
         # declare makes a local variable in a function, but for -g.
         eval "${values//declare -/declare -g -}"
@@ -42,14 +42,16 @@ hidden_shares() {
 
 # fill_shared DIR NAME MODE STAGES: all that the guest reads.
 fill_shared() {
-        local shared=$1/shared dir
+        local shared=$1/shared dir modules=(${MODULES[@]+"${MODULES[@]}"})
+        # With the shim's, for a case that asks.
+        ((!SHIM)) || modules=("${SHIM_MODULES[@]}")
         mkdir -p "$shared/boot" "$shared/modules"
         cp --reflink=auto -- "$KERNEL_A" "$shared/kernel-a"
         cp --reflink=auto -- "$KERNEL_B" "$shared/kernel-b"
         cp --reflink=auto -- "$INITRAMFS" "$shared/initramfs"
         ln -s /run/luvm/shared/kernel-a "$shared/boot/vmlinuz-$RELEASE_A"
         [[ $RELEASE_B == "$RELEASE_A" ]] || ln -s /run/luvm/shared/kernel-b "$shared/boot/vmlinuz-$RELEASE_B"
-        for dir in ${MODULES[@]+"${MODULES[@]}"}; do
+        for dir in ${modules[@]+"${modules[@]}"}; do
                 ln -sfn "$dir" "$shared/modules/${dir##*/}"
         done
         hidden_shares >"$shared/mounts"
@@ -70,6 +72,18 @@ fill_shared() {
 	END
 }
 
+# sender_arguments: into WRAPPER and NETDEVS. Each entry of SENDERS, "ID BACKLOG", is a
+# network with that id for a device, and packets come from it as long as the VM runs.
+sender_arguments() {
+        local sender fd=40
+        WRAPPER=() NETDEVS=()
+        for sender in ${SENDERS[@]+"${SENDERS[@]}"}; do
+                NETDEVS+=(-netdev "dgram,id=${sender% *},local.type=fd,local.str=$fd")
+                WRAPPER+=("$((fd++)):${sender#* }")
+        done
+        ((${#SENDERS[@]} == 0)) || WRAPPER=("$BUILD/tests/vm/host/luvm-sender" 1250 "${WRAPPER[@]}" --)
+}
+
 # qemu_arguments DIR NAME: into the array QEMU_ARGS. An IOMMU must come before the
 # devices behind it, all else that was asked for after ours. What begins with a dash is
 # another option and its value, for what a device refers to.
@@ -83,8 +97,9 @@ qemu_arguments() {
                 esac
         done
         accelerator_arguments "$ACCEL"
+        sender_arguments
         QEMU_ARGS=("${ACCEL_ARGS[@]}" -m "${MEMORY_OPTION:-$MEMORY}" -smp "$CPUS" -nodefaults -display none -no-reboot
-                ${early[@]+"${early[@]}"}
+                ${early[@]+"${early[@]}"} ${NETDEVS[@]+"${NETDEVS[@]}"}
                 -kernel "$KERNEL_A" -initrd "$INITRAMFS"
                 -append "console=ttyS0 panic=-1 mitigations=off kho=on liveupdate=on luvm.case=$2 luvm.stage=1${APPEND:+ $APPEND}${APPEND_OPTION:+ $APPEND_OPTION}"
                 -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
@@ -105,10 +120,10 @@ qemu_arguments() {
 # this shell takes QEMU along.
 boot() {
         local dir=$1 rc=0 pid
-        printf '%q ' "$QEMU" "${QEMU_ARGS[@]}" >"$dir/command"
+        printf '%q ' ${WRAPPER[@]+"${WRAPPER[@]}"} "$QEMU" "${QEMU_ARGS[@]}" >"$dir/command"
         : >"$dir/tap.log"
         : >"$dir/console.log"
-        timeout --kill-after=5 "$2" "$QEMU" "${QEMU_ARGS[@]}" -serial "file:$dir/console.log" </dev/null >"$dir/qemu.log" 2>&1 &
+        timeout --kill-after=5 "$2" ${WRAPPER[@]+"${WRAPPER[@]}"} "$QEMU" "${QEMU_ARGS[@]}" -serial "file:$dir/console.log" </dev/null >"$dir/qemu.log" 2>&1 &
         pid=$!
         # shellcheck disable=SC2064 # this pid
         trap "kill $pid 2>/dev/null; wait $pid; exit 130" INT TERM

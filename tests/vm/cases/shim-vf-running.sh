@@ -8,6 +8,7 @@
 # is each function's own.
 
 PLAN=58
+SHIM=1
 STAGES=2
 DEADLINE=120
 DEVICES=('-object throttle-group,id=slow1,x-iops-total=5'
@@ -22,7 +23,7 @@ DEVICES=('-object throttle-group,id=slow1,x-iops-total=5'
         'nvme-ns,drive=disk1,nsid=1'
         'nvme-ns,drive=disk2,nsid=2')
 
-SHIM=/sys/kernel/liveupdate_vfio
+SYS=/sys/kernel/liveupdate_vfio
 NOTE=/run/luvm/shared/vfs
 
 load() {
@@ -40,7 +41,7 @@ policies() {
         echo "$PF" >/sys/bus/pci/drivers_probe
         echo 2 >"/sys/bus/pci/devices/$PF/sriov_numvfs"
         for vf in "/sys/bus/pci/devices/$PF"/virtfn*; do
-                check 'the DMA of a VF is to continue' tee "$SHIM/policy" <<<"$(basename "$(readlink "$vf")") continue"
+                check 'the DMA of a VF is to continue' tee "$SYS/policy" <<<"$(basename "$(readlink "$vf")") continue"
         done
         echo 0 >"/sys/bus/pci/devices/$PF/sriov_numvfs"
 }
@@ -49,13 +50,13 @@ stage1() {
         load
         policies
         tap_program luvm-vfs before vfs "$PF" 2 "$NOTE" running
-        is "$(grep -c ' vf continue preserved' "$SHIM/outgoing")" 2 'two VFs go out, with DMA'
+        is "$(grep -c ' vf continue preserved' "$SYS/outgoing")" 2 'two VFs go out, with DMA'
         echo nothing >/run/nothing
         luvm-kexec jump jump 1 /run/nothing "$NEXT_KERNEL" "$NEXT_INITRD" "$NEXT_CMDLINE"
 }
 
 stage2() {
         load
-        is "$(grep -c ' vf continue ' "$SHIM/incoming")" 2 'two VFs came in'
+        is "$(grep -c ' vf continue ' "$SYS/incoming")" 2 'two VFs came in'
         tap_program luvm-vfs after vfs "$PF" "$NOTE" running
 }

@@ -10,6 +10,7 @@
 # so it is made to look for another.
 
 PLAN=210
+SHIM=1
 STAGES=6
 DEADLINE=120
 # With interrupt remapping a timer tick that a busy host delays is a panic at boot.
@@ -19,7 +20,7 @@ DEVICES=('intel-iommu,intremap=on,caching-mode=on'
         'nvme-subsys,id=s0'
         'nvme,serial=luvm,subsys=s0,bus=rp1,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=4,max_ioqpairs=10,msix_qsize=5')
 
-SHIM=/sys/kernel/liveupdate_vfio
+SYS=/sys/kernel/liveupdate_vfio
 NOTE=/run/luvm/shared/vfs
 
 numvfs() { echo "$1" >"/sys/bus/pci/devices/$PF/sriov_numvfs"; }
@@ -58,7 +59,7 @@ without_patch() {
         sed s/pci_iov_keeps_vfs/pci_iov_keeps_n0t/g "$file" >/run/other.ko
         isnt "$(cksum </run/other.ko)" "$(cksum <"$file")" 'a module that looks for another symbol'
         check 'it loads without the patch' insmod /run/other.ko
-        is "$(<"$SHIM/features")" 'vfio dma-continue' 'and does not offer VFs'
+        is "$(<"$SYS/features")" 'vfio dma-continue' 'and does not offer VFs'
         tap_program luvm-vfs refused "$PF" 95
         numvfs 0
         rmmod liveupdate_vfio
@@ -69,16 +70,16 @@ stage1() {
         load
         to_vfio
         without_patch
-        like "$(<"$SHIM/features")" '(^| )vf( |$)' 'with the patch VFs are offered'
+        like "$(<"$SYS/features")" '(^| )vf( |$)' 'with the patch VFs are offered'
         tap_program luvm-vfs before vfs "$PF" 4 "$NOTE"
-        is "$(grep -c ' vf stop preserved' "$SHIM/outgoing")" 4 'four VFs go out'
+        is "$(grep -c ' vf stop preserved' "$SYS/outgoing")" 4 'four VFs go out'
         jump
 }
 
 stage2() {
         load
         is "$(driver)" vfio-pci 'the PF is on vfio-pci, not on its native driver'
-        is "$(grep -c ' vf stop ' "$SHIM/incoming")" 4 'four VFs came in'
+        is "$(grep -c ' vf stop ' "$SYS/incoming")" 4 'four VFs came in'
         tap_program luvm-vfs after vfs "$PF" "$NOTE" again
         jump
 }
@@ -86,7 +87,7 @@ stage2() {
 stage3() {
         load
         tap_program luvm-vfs after again "$PF" "$NOTE"
-        is "$(grep -c finished "$SHIM/incoming")" 5 'all five are finished'
+        is "$(grep -c finished "$SYS/incoming")" 5 'all five are finished'
         numvfs 0
         is "$(sriov 8.w)" 0010 'the VFs can be turned off as always'
         tap_program luvm-vfs before third "$PF" 4 "$NOTE"
@@ -115,7 +116,7 @@ stage5() {
         setpci -s "$PF" ECAP10+8.w=0010
         setpci -s "$PF" ECAP10+10.w=0
         load
-        is "$(grep -c ' vf stop failed' "$SHIM/incoming")" 4 'VFs that were cleared are lost'
+        is "$(grep -c ' vf stop failed' "$SYS/incoming")" 4 'VFs that were cleared are lost'
         numvfs 4
         tap_program luvm-vfs lost fourth
         jump

@@ -153,8 +153,8 @@ void luv_vf_unpreserve(struct pci_dev *vf)
 }
 
 /*
- * The SR-IOV capability of a PF whose VFs were kept and have no devices yet, or 0. The
- * caller holds the rescan lock, under which they are made.
+ * The SR-IOV capability of a PF whose VFs were kept and have no devices yet, or 0. Only
+ * under the rescan lock, under which they are made, is it more than a snapshot.
  */
 static int luv_vf_unadopted(struct pci_dev *pf)
 {
@@ -197,6 +197,13 @@ static void luv_vf_disable(struct pci_dev *pf, int pos)
 void luv_vf_quiet_pf(struct pci_dev *pf)
 {
 	int pos;
+
+	/*
+	 * A hot unplug holds the lock until the user of its device is gone, and that user
+	 * may be waiting for this FINISH.
+	 */
+	if (!luv_vf_unadopted(pf))
+		return;
 
 	pci_lock_rescan_remove();
 	pos = luv_vf_unadopted(pf);

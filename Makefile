@@ -5,13 +5,14 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm bench build install clean format
+.PHONY: help demo check check-fast check-vm check-debug-kernel bench build install clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
 	@echo 'make check       all tests, VM cases included (the same as .ci/run)'
 	@echo 'make check-fast  style and unit tests, in under a minute'
 	@echo 'make check-vm    the VM cases alone'
+	@echo 'make check-debug-kernel  the VM cases of the kernel module on a debug kernel; an hour'
 	@echo 'make bench       measure: see tests/bench'
 	@echo 'make build       build in $(BUILD)'
 	@echo 'make install     install what was built (DESTDIR= for packaging)'
@@ -31,6 +32,10 @@ check-fast:
 
 check-vm:
 	@scripts/check vm
+
+check-debug-kernel:
+	@scripts/deps.sh vm
+	@tests/vm/debug --build $(BUILD)
 
 bench:
 	@scripts/deps.sh bench

@@ -93,7 +93,20 @@ await_jump() {
 }
 
 finish() {
+        find_leaks
         printf '# luvm: end of %s after %s stages\n' "$LUVM_CASE" "$STAGE" >&3
+}
+
+# On a debug kernel: what is found is written to the console, and so comes into the
+# verdict. It takes two looks, and only objects older than five seconds count
+# (mm/kmemleak.c: MSECS_MIN_AGE).
+find_leaks() {
+        local leaks=/sys/kernel/debug/kmemleak
+        [[ -w $leaks ]] || return 0
+        echo scan >"$leaks"
+        sleep 6
+        echo scan >"$leaks"
+        /run/luvm/busybox cat "$leaks"
 }
 
 run_case_stage() {

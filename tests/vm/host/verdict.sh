@@ -6,7 +6,7 @@
 # a case pass; it can only fail it.
 
 # A line of the kernel's (they bear a time stamp) that no test may cause.
-SPLAT='\[ *[0-9]+\.[0-9]+\].*(BUG:|WARNING:|KASAN|UBSAN:|Kernel panic|Oops|general protection fault|INFO: (task|rcu)|possible (recursive|circular) locking|inconsistent lock state|suspicious RCU usage|kmemleak)'
+SPLAT='\[ *[0-9]+\.[0-9]+\].*(BUG:|WARNING:|KASAN|UBSAN:|Kernel panic|Oops|general protection fault|INFO: (task|rcu)|possible (recursive|circular) locking|inconsistent lock state|suspicious RCU usage|kmemleak: [0-9]+ new)'
 
 # judge_port PORT CASE PLAN STAGES: renders the port's text as TAP points without numbers
 # ("ok - CASE: …") and prints them; the last line is "problem:" and

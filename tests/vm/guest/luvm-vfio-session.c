@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sessions of luvm-vfio, by the project's port to LUO, and the jump by hand. A session is
+ * open until `drop` or the end of the process, which is what unpreserves or finishes it.
+ * `reboot` comes back only with the error of a freeze.
+ */
+#include <fcntl.h>
+#include <linux/reboot.h>
+#include <sys/syscall.h>
+
+#include "luvm-vfio.h"
+
+static Session *session_named(Client *c, const char *name) {
+        for (Session *s = c->sessions; s < c->sessions + SESSIONS_MAX; s++)
+                if (s->fd >= 0 && strcmp(s->name, name) == 0)
+                        return s;
+        return NULL;
+}
+
+static int session_open(Client *c, const char *name, int (*open)(const Luo *, const char *, int *)) {
+        for (Session *s = c->sessions; s < c->sessions + SESSIONS_MAX; s++) {
+                if (s->fd >= 0)
+                        continue;
+                (void)snprintf(s->name, sizeof(s->name), "%s", name);
+                return open(&c->luo, name, &s->fd);
+        }
+        return -ENOSPC;
+}
+
+static int run_create(Client *c, Words *w) {
+        return session_open(c, w->word[1], luo_create_session);
+}
+
+static int run_recover(Client *c, Words *w) {
+        return session_open(c, w->word[1], luo_retrieve_session);
+}
+
+static int run_preserve(Client *c, Words *w) {
+        Session *s = session_named(c, w->word[1]);
+        const char *kind = w->word[2], *what = w->word[3];
+        uint64_t token;
+        int fd = -EBADF;
+
+        if (!s || word_number(w, 4, &token) < 0)
+                return -EINVAL;
+        if (strcmp(kind, "device") == 0) {
+                Device *d = device_named(c, what, false);
+
+                fd = d ? d->fd : -ENXIO;
+        } else if (strcmp(kind, "memory") == 0) {
+                Memory *m = memory_named(c, what);
+
+                fd = m ? m->fd : -ENXIO;
+        } else if (strcmp(kind, "file") == 0) {
+                _cleanup_close_ int file = open(what, O_RDWR | O_CLOEXEC);
+
+                /* LUO keeps it. */
+                return file < 0 ? -errno : luo_preserve_fd(&c->luo, s->fd, file, token);
+        }
+        return fd < 0 ? fd : luo_preserve_fd(&c->luo, s->fd, fd, token);
+}
+
+static int run_take(Client *c, Words *w) {
+        Session *s = session_named(c, w->word[1]);
+        bool device = strcmp(w->word[3], "device") == 0;
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t token;
+        Device *d;
+        int r;
+
+        if (!s || word_number(w, 2, &token) < 0)
+                return -EINVAL;
+        r = luo_retrieve_fd(&c->luo, s->fd, token, &fd);
+        if (r < 0)
+                return r;
+        if (!device) {
+                r = memory_adopt(c, w->word[4], fd);
+                if (r >= 0)
+                        TAKE_FD(fd);
+                return r;
+        }
+        d = device_named(c, w->word[4], true);
+        if (!d)
+                return -ENOSPC;
+        d->fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int run_finish(Client *c, Words *w) {
+        Session *s = session_named(c, w->word[1]);
+
+        return s ? luo_finish(&c->luo, s->fd) : -EINVAL;
+}
+
+static int run_drop(Client *c, Words *w) {
+        Session *s = session_named(c, w->word[1]);
+
+        if (!s)
+                return -EINVAL;
+        close(s->fd);
+        s->fd = -EBADF;
+        return 0;
+}
+
+static int run_load(Client *c, Words *w) {
+        _cleanup_close_ int kernel = open(w->word[1], O_RDONLY | O_CLOEXEC),
+                            initrd = open(w->word[2], O_RDONLY | O_CLOEXEC);
+        char cmdline[2048] = "";
+
+        if (kernel < 0 || initrd < 0)
+                return -errno;
+        for (unsigned i = 3; i < w->n; i++) {
+                size_t have = strlen(cmdline);
+
+                if (have + strlen(w->word[i]) + 2 > sizeof(cmdline))
+                        return -E2BIG;
+                (void)sprintf(cmdline + have, "%s%s", have > 0 ? " " : "", w->word[i]);
+        }
+        return syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, 0UL) < 0 ? -errno : 0;
+}
+
+static int run_reboot(Client *c, Words *w) {
+        rings_mark(c);
+        (void)syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+        return -errno;
+}
+
+const Command session_commands[] = {
+        { "create", 1, run_create }, { "recover", 1, run_recover }, { "preserve", 4, run_preserve },
+        { "take", 4, run_take },     { "finish", 1, run_finish },   { "drop", 1, run_drop },
+        { "load", 3, run_load },     { "reboot", 0, run_reboot },   { NULL, 0, NULL },
+};

@@ -70,6 +70,7 @@ static Participant *participant_free(Participant *p) {
         if (p) {
                 free(p->name);
                 free(p->reason);
+                free(p->owner);
                 free(p);
         }
         return NULL;
@@ -96,9 +97,7 @@ static int barrier_reserve(Barrier *b) {
         return 0;
 }
 
-int barrier_register(Barrier *b, const char *name, unsigned want, OnDeath on_death, size_t max, Participant **ret,
-                     Refusal *refusal) {
-        _cleanup_(participant_freep) Participant *p = NULL;
+static int participant_check(const char *name, unsigned want, OnDeath on_death, Refusal *refusal) {
         size_t n = strnlen(name, PARTICIPANT_NAME_MAX + 1);
 
         if (n == 0 || n > PARTICIPANT_NAME_MAX || !utf8_printable(name, n))
@@ -109,23 +108,44 @@ int barrier_register(Barrier *b, const char *name, unsigned want, OnDeath on_dea
                               "a participant asks for one or more of prepare, freeze and resume");
         if ((size_t)on_death >= _ON_DEATH_MAX)
                 return refuse(refusal, REASON_INVALID_ARGUMENT, name, "unknown mode %u", (unsigned)on_death);
-        if (b->n >= max)
-                return refuse(refusal, REASON_LIMIT, name, "%zu are registered, and Participants=%zu allows no more",
-                              b->n, max);
+        return 0;
+}
 
+int barrier_restore(Barrier *b, uint64_t id, const char *name, unsigned want, OnDeath on_death, Participant **ret,
+                    Refusal *refusal) {
+        _cleanup_(participant_freep) Participant *p = NULL;
+
+        int r = participant_check(name, want, on_death, refusal);
+        if (r < 0)
+                return r;
+        if (id <= b->next_id)
+                return refuse(refusal, REASON_INVALID_ARGUMENT, name, "its number is taken");
         p = calloc(1, sizeof(*p));
         if (!p || barrier_reserve(b) < 0)
                 return refuse_errno(refusal, -ENOMEM, name, NULL);
+        p->lease = -1;
         p->name = strdup(name);
         if (!p->name)
                 return refuse_errno(refusal, -ENOMEM, name, NULL);
         p->want = want;
         p->on_death = on_death;
         p->deadline = UINT64_MAX;
-        p->id = ++b->next_id;
+        p->id = b->next_id = id;
         b->items[b->n++] = p;
         *ret = TAKE_PTR(p);
         return 0;
+}
+
+int barrier_register(Barrier *b, const char *name, unsigned want, OnDeath on_death, size_t max, Participant **ret,
+                     Refusal *refusal) {
+        int r = participant_check(name, want, on_death, refusal);
+
+        if (r < 0)
+                return r;
+        if (b->n >= max)
+                return refuse(refusal, REASON_LIMIT, name, "%zu are registered, and Participants=%zu allows no more",
+                              b->n, max);
+        return barrier_restore(b, b->next_id + 1, name, want, on_death, ret, refusal);
 }
 
 /* Where id is, or n. */
@@ -184,6 +204,21 @@ void barrier_begin(Barrier *b, Want phase, uint64_t now, uint64_t deadline) {
                 p->touched = true;
                 b->n_waiting++;
         }
+}
+
+void barrier_ask(Barrier *b, Participant *p, Want phase, uint64_t now, uint64_t deadline) {
+        if (b->phase != 0 && b->phase != phase)
+                return;
+        b->phase = phase;
+        set_reason(p, NULL);
+        if (p->answer != ANSWER_WAITING)
+                b->n_waiting++;
+        p->answer = ANSWER_WAITING;
+        p->answered = 0;
+        p->phase = phase;
+        p->asked = now;
+        p->deadline = deadline;
+        p->touched = true;
 }
 
 bool barrier_is_asked(const Barrier *b, const Participant *p) {

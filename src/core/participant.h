@@ -59,6 +59,11 @@ typedef struct Participant {
         uint64_t answered;
         char *reason; /* of a veto or a delay */
         bool touched; /* was told to prepare or freeze since the last resume */
+        /* Whoever registers it keeps these here; the barrier only frees the string. */
+        char *owner; /* unique bus name; NULL without one */
+        uint32_t uid;
+        int lease;   /* descriptor; -1: none */
+        bool stored; /* the lease is in the service manager's store */
         void *userdata;
 } Participant;
 
@@ -79,15 +84,22 @@ const char *want_to_string(Want w);
 
 /* Refused: empty, over-long or unprintable name, no known phase, more than max
  * participants. Names need not be unique. Who registers while a phase runs is not asked
- * in it. */
+ * in it, unless by barrier_ask(). */
 int barrier_register(Barrier *b, const char *name, unsigned want, OnDeath on_death, size_t max, Participant **ret,
                      Refusal *refusal);
+/* The same for one that registered in an earlier life of the daemon, with its id, which
+ * must be above all others. */
+int barrier_restore(Barrier *b, uint64_t id, const char *name, unsigned want, OnDeath on_death, Participant **ret,
+                    Refusal *refusal);
 Participant *barrier_find(const Barrier *b, uint64_t id);
 
 /* Begins a phase: marks everybody who wants it as waiting. Resume needs no answer, so
  * for it everybody who was touched is only collected. Callers then announce to each
  * item for which barrier_is_asked() says true. */
 void barrier_begin(Barrier *b, Want phase, uint64_t now, uint64_t deadline);
+/* Asks one participant that came after the phase began, or after it was complete: then
+ * the phase runs again, for this one. No-op while another phase runs. */
+void barrier_ask(Barrier *b, Participant *p, Want phase, uint64_t now, uint64_t deadline);
 /* Whether the running phase was announced to p, whatever it has answered since. */
 bool barrier_is_asked(const Barrier *b, const Participant *p);
 /* Ends the phase without waiting (done, or abandoned). */

@@ -138,6 +138,7 @@ static int read_handover(sd_bus_message *m, void *field) {
 static const Property manager_properties[] = {
         { "State", "s", read_string, M(state) },
         { "Cancelable", "b", read_bool, M(cancelable) },
+        { "CrashCancels", "b", read_bool, M(crash_cancels) },
         { "Job", "o", read_path, M(job) },
         { "Waiting", "a(osssts)", read_waiting, M(waiting) },
         { "KernelAbi", "a{ss}", read_pairs, M(abi) },

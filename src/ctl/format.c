@@ -228,6 +228,8 @@ int format_status(const StatusView *v, const Style *style, char **ret) {
         if (v->sessions)
                 put_sessions(f, v->sessions);
         put_list(f, "Held", &m->held);
+        if (m->crash_cancels)
+                put_line(f, "Crash", "would cancel an update: not all descriptors are in a descriptor store");
         if (v->last)
                 put_result(f, v->last, style);
         if (*m->notice)

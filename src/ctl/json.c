@@ -239,6 +239,7 @@ json_object *json_status(const StatusView *v) {
 
         put_string(&o, "state", m->state);
         put_bool(&o, "cancelable", m->cancelable);
+        put_bool(&o, "crash_cancels", m->crash_cancels);
         put_known(&k, "release", m->kernel_release);
         put_known(&k, "version", m->kernel_version);
         put(&k, "abi", pairs(&m->abi));

@@ -35,7 +35,8 @@ typedef struct StringList {
 typedef struct ManagerInfo {
         char *state;
         bool cancelable;
-        char *job; /* object path, "/" when none runs */
+        bool crash_cancels; /* a crash of the daemon would cancel an update */
+        char *job;          /* object path, "/" when none runs */
         WaitingList waiting;
         PairList abi;
         char *kernel_release, *kernel_version;

@@ -260,6 +260,11 @@ static int get_cancelable(sd_bus *bus, const char *path, const char *interface, 
         return sd_bus_message_append(reply, "b", manager_cancelable(((Bus *)userdata)->manager));
 }
 
+static int get_crash_cancels(sd_bus *bus, const char *path, const char *interface, const char *property,
+                             sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", !manager_crash_safe(((Bus *)userdata)->manager));
+}
+
 static int get_job(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                    void *userdata, sd_bus_error *error) {
         const Manager *m = ((Bus *)userdata)->manager;
@@ -396,6 +401,7 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Cancelable", "b", get_cancelable, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("CrashCancels", "b", get_crash_cancels, 0, 0),
         SD_BUS_PROPERTY("Job", "o", get_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Waiting", "a(osssts)", get_waiting, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("KernelAbi", "a{ss}", get_kernel_abi, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

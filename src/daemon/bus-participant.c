@@ -3,7 +3,8 @@
  * org.liveupdate1.Participant, and Manager.Register. The lease is a pipe: the client
  * keeps one end, and when its last copy is closed ours reports a hang-up and the
  * registration is over. It is over as well when the client leaves the bus, for nobody
- * could be asked any more.
+ * could be asked any more. Our end belongs to the manager, which keeps it through a crash;
+ * the Lease here is what listens to it.
  */
 #include "bus.h"
 
@@ -17,10 +18,8 @@ typedef struct Lease {
         Bus *bus;
         Participant *participant;
         sd_event_source *source;
-        int fd;
         uint32_t uid; /* whose registration it is */
         bool counted;
-        char owner[256];
 } Lease;
 
 static Lease *lease_free(Lease *l) {
@@ -29,7 +28,6 @@ static Lease *lease_free(Lease *l) {
         if (l->counted)
                 quota_release(&l->bus->users, l->uid, QUOTA_PARTICIPANTS, 1);
         sd_event_source_disable_unref(l->source);
-        fd_close(l->fd);
         free(l);
         return NULL;
 }
@@ -61,7 +59,7 @@ void bus_participants_owner_gone(Bus *b, const char *owner) {
 
         for (size_t i = all->n; i-- > 0;) {
                 Lease *l = i < all->n ? all->items[i]->userdata : NULL;
-                if (l && streq(l->owner, owner))
+                if (l && streq(l->participant->owner, owner))
                         end_lease(l);
         }
 }
@@ -72,18 +70,17 @@ void bus_release_leases(Bus *b) {
 }
 
 void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline) {
-        const Lease *l = p->userdata;
         sd_bus_message *signal = NULL;
         char path[BUS_PATH_MAX];
 
-        if (!l)
+        if (!p->userdata)
                 return;
         bus_participant_path(p, path);
         int r = sd_bus_message_new_signal(b->bus, &signal, path, LIVEUPDATE_PARTICIPANT_INTERFACE, "PhaseRequested");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "st", want_to_string(phase), deadline);
         if (r >= 0)
-                r = sd_bus_message_set_destination(signal, l->owner);
+                r = sd_bus_message_set_destination(signal, p->owner);
         if (r >= 0)
                 r = sd_bus_send(b->bus, signal, NULL);
         sd_bus_message_unref(signal);
@@ -91,38 +88,95 @@ void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadli
                 log_errno(r, "Asking participant %s", p->name);
 }
 
-static int make_lease(Bus *b, uint32_t uid, const char *owner, Lease **ret, int *ret_client_end) {
+/* Listens to the lease of p, which counts against its user from now on. */
+static int watch_lease(Bus *b, Participant *p) {
         _cleanup_(lease_freep) Lease *l = calloc(1, sizeof(*l));
-        int ends[2];
 
         if (!l)
                 return -ENOMEM;
-        l->fd = -1;
-        if (pipe2(ends, O_CLOEXEC) < 0)
-                return -errno;
-        l->fd = ends[0];
-        _cleanup_close_ int client = ends[1];
         l->bus = b;
-        l->uid = uid;
-        snprintf(l->owner, sizeof(l->owner), "%s", owner);
+        l->participant = p;
+        l->uid = p->uid;
         /* No events wanted: a hang-up is always reported. */
-        int r = sd_event_add_io(b->event, &l->source, l->fd, 0, on_lease, l);
+        int r = sd_event_add_io(b->event, &l->source, p->lease, 0, on_lease, l);
+        if (r >= 0)
+                r = quota_add(&b->users, l->uid, QUOTA_PARTICIPANTS);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(l);
-        *ret_client_end = TAKE_FD(client);
+        l->counted = true;
+        p->userdata = TAKE_PTR(l);
         return 0;
 }
 
+static int compare_words(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_connected(char **names, size_t n, const char *owner) {
+        return bsearch(&owner, names, n, sizeof(*names), compare_words);
+}
+
+/* Those who left the bus while nobody listened. */
+static void find_gone(Bus *b, char **names) {
+        const SessionTable *sessions = &b->manager->sessions;
+        size_t n = 0;
+
+        while (names && names[n])
+                n++;
+        if (n == 0) /* not even we: no answer to rely on */
+                return;
+        qsort(names, n, sizeof(*names), compare_words);
+
+        for (size_t i = b->manager->barrier.n; i-- > 0;) {
+                Participant *p = i < b->manager->barrier.n ? b->manager->barrier.items[i] : NULL;
+                if (p && p->userdata && !is_connected(names, n, p->owner))
+                        end_lease(p->userdata);
+        }
+        for (size_t i = sessions->n; i-- > 0;) {
+                char owner[256];
+                if (i >= sessions->n || !*sessions->items[i]->owner)
+                        continue;
+                memcpy(owner, sessions->items[i]->owner, sizeof(owner));
+                if (!is_connected(names, n, owner))
+                        manager_owner_gone(b->manager, owner);
+        }
+}
+
+void bus_restore_participants(Bus *b) {
+        const Barrier *all = &b->manager->barrier;
+
+        for (size_t i = all->n; i-- > 0;) {
+                Participant *p = all->items[i];
+                int r = watch_lease(b, p);
+                if (r >= 0)
+                        continue;
+                log_errno(r, "Listening to the lease of %s", p->name);
+                manager_unregister(b->manager, p);
+        }
+}
+
+void bus_find_gone(Bus *b) {
+        char **names = NULL;
+
+        if (b->manager->barrier.n == 0 && b->manager->sessions.n == 0)
+                return;
+        int r = sd_bus_list_names(b->bus, &names, NULL);
+        if (r < 0)
+                log_errno(r, "Asking who is on the bus");
+        else
+                find_gone(b, names);
+        bus_free_words(names);
+}
+
 int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        _cleanup_(lease_freep) Lease *l = NULL;
-        _cleanup_close_ int client = -1;
+        _cleanup_close_ int ours = -1, client = -1;
         const char *name, *what, *word = "cancel";
         Bus *b = userdata;
         char path[BUS_PATH_MAX];
         Participant *p;
         Refusal refusal;
         uint32_t uid;
+        int ends[2];
 
         int r = sd_bus_message_read(message, "ss", &name, &what);
         if (r >= 0)
@@ -136,23 +190,38 @@ int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error) {
                 refuse(&refusal, REASON_INVALID_ARGUMENT, "on-death", "'%.32s' is none of cancel, keep, drop", word);
                 return bus_refuse(error, &refusal);
         }
-        r = make_lease(b, uid, sd_bus_message_get_sender(message), &l, &client);
+        r = quota_check(&b->users, uid, QUOTA_PARTICIPANTS, b->manager->config->limit_user_participants, name,
+                        &refusal);
         if (r < 0)
+                return bus_refuse(error, &refusal);
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+        ours = ends[0];
+        client = ends[1];
+        Registration registration = {
+                .name = name,
+                .what = what,
+                .on_death = (OnDeath)on_death,
+                .owner = sd_bus_message_get_sender(message) ?: "",
+                .uid = uid,
+                .lease = ours,
+        };
+        r = manager_register(b->manager, &registration, &p, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        TAKE_FD(ours);
+        r = watch_lease(b, p);
+        if (r < 0) {
+                manager_unregister(b->manager, p);
                 return r;
-        r = quota_take(&b->users, uid, QUOTA_PARTICIPANTS, b->manager->config->limit_user_participants, name,
-                       &refusal);
-        if (r < 0)
-                return bus_refuse(error, &refusal);
-        l->counted = true;
-        r = manager_register(b->manager, name, what, (OnDeath)on_death, &p, &refusal);
-        if (r < 0)
-                return bus_refuse(error, &refusal);
-        l->participant = p;
-        p->userdata = TAKE_PTR(l);
+        }
         bus_participant_path(p, path);
         log_info("Participant %s takes part in %s.", name, what);
         (void)sd_bus_emit_object_added(b->bus, path);
-        return sd_bus_reply_method_return(message, "oh", path, client);
+        r = sd_bus_reply_method_return(message, "oh", path, client);
+        /* After the reply, which says where it will be asked. */
+        manager_registered(b->manager, p);
+        return r;
 }
 
 static int find_participant(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
@@ -172,12 +241,11 @@ static int find_participant(sd_bus *bus, const char *path, const char *interface
 /* The phase argument, and that the caller is the one who registered. */
 static int check_answer(sd_bus_message *message, const Participant *p, const char *word, Want *ret,
                         sd_bus_error *error) {
-        const Lease *l = p->userdata;
         const char *sender = sd_bus_message_get_sender(message);
         Refusal refusal;
         unsigned want;
 
-        if (!sender || !streq(sender, l->owner)) {
+        if (!sender || !streq(sender, p->owner)) {
                 refuse(&refusal, REASON_NOT_OWNER, p->name, "");
                 return bus_refuse(error, &refusal);
         }

@@ -33,6 +33,10 @@ typedef struct Bus {
 int bus_setup(Bus *b, sd_event *event, sd_bus *bus);
 int bus_request_name(Bus *b);
 void bus_abi_changed(Bus *b);
+/* Listens to the leases that a restart found; before manager_watch(). */
+void bus_restore_participants(Bus *b);
+/* Lets go of those who left the bus while the daemon was away; after manager_watch(). */
+void bus_find_gone(Bus *b);
 /* Forgets all participants' leases; before the manager goes. */
 void bus_release_leases(Bus *b);
 void bus_done(Bus *b);

@@ -335,9 +335,12 @@ static void preserved(Call *c, int r) {
                 s->state = SESSION_OPEN;
                 list_files(s, w);
                 if (s->doomed || stale)
-                        manager_drop_session(m, s);
-                else
+                        manager_drop_session(m, s, false);
+                else {
                         m->update.held = true;
+                        /* Not in the descriptor store: a restart finds it missing, and cancels. */
+                        registry_add_session(m, s);
+                }
                 EMIT(m, session_changed, s);
         } else {
                 Refusal why = w->why;

@@ -51,6 +51,14 @@ typedef struct Job {
         void *bus;                                             /* the bus layer's, NULL without one */
 } Job;
 
+/* What is known of a job of an earlier life of the daemon. */
+typedef struct JobRecord {
+        uint64_t number; /* 0: none */
+        JobKind kind;
+        uint32_t uid;
+        uint64_t start_usec;
+} JobRecord;
+
 typedef struct JobList {
         Job **items; /* by number, ascending */
         size_t n, room;

@@ -43,6 +43,7 @@ static int take_stored_fds(App *a) {
         for (int i = 0; i < n; i++)
                 a->stored[i] = (StoredFd){ .name = a->stored_names[i], .fd = SD_LISTEN_FDS_START + i };
         a->n_stored = (size_t)n;
+        a->real.n_stored = (unsigned)n;
         return 0;
 }
 
@@ -185,7 +186,9 @@ static int run(App *a) {
         if (r < 0)
                 return r;
         a->bus.manager = a->manager;
+        bus_restore_participants(&a->bus);
         manager_watch(a->manager, &bus_manager_events, &a->bus);
+        bus_find_gone(&a->bus);
         r = bus_request_name(&a->bus);
         if (r < 0)
                 return log_errno(r, "Taking the bus name");

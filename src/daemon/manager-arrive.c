@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Start-up, which is always recovery. Four cases: a cold boot; a boot after a live
- * update (our own session waits in the kernel); a restart in the middle of an update in
- * the old kernel (the crash closed our sessions, so it is cancelled, and that is said);
- * a restart in the new kernel before all is finished (manifest and notes are in the
- * runtime directory, claimed sessions in the descriptor store).
+ * update (our own session waits in the kernel); a restart in the old kernel, in the
+ * middle of an update or not (manager-restart.c); a restart in the new kernel before all
+ * is finished (manifest and notes are in the runtime directory, claimed sessions in the
+ * descriptor store).
  *
  * These calls are made in the start-up itself, not in the worker: there is nobody to
  * serve yet, and every millisecond counts in the blackout.
@@ -204,65 +204,11 @@ void receive_effect(Manager *m) {
                          m->incoming.job->expected);
 }
 
-/* The descriptors that the service manager kept for us. */
-static void take_stored(Manager *m, StoredFd *stored, size_t n) {
-        for (size_t i = 0; i < n; i++) {
-                Session *s = NULL;
-                char name[SESSION_NAME_MAX + 1];
-
-                if (strncmp(stored[i].name, "in-", 3) == 0) {
-                        snprintf(name, sizeof(name), "%s", stored[i].name + 3);
-                        for (char *c = name; *c; c++)
-                                if (*c == '/')
-                                        *c = ':';
-                        s = session_table_find(&m->sessions, name);
-                }
-                if (s && s->fd < 0 && session_is_incoming(s) && s->state != SESSION_FINISHED) {
-                        if (s->state == SESSION_WAITING)
-                                m->incoming.claimed++;
-                        s->fd = TAKE_FD(stored[i].fd);
-                        s->state = SESSION_CLAIMED;
-                } else
-                        stored[i].fd = fd_close(stored[i].fd);
-        }
-        /* Claimed, but the descriptor died with the daemon: if the client kept its copy the
-         * session is still there, and a new claim will say so; if not, it is gone. */
-        for (size_t i = 0; i < m->sessions.n; i++)
-                if (m->sessions.items[i]->state == SESSION_CLAIMED && m->sessions.items[i]->fd < 0) {
-                        m->sessions.items[i]->state = SESSION_WAITING;
-                        m->incoming.claimed--;
-                }
-        if (m->incoming.job) {
-                m->incoming.job->claimed = m->incoming.claimed;
-                m->incoming.job->finished = m->incoming.finished;
-        }
-}
-
-/* A restart in the old kernel, in the middle of an update. */
-static void report_crash(Manager *m, const RunState *before) {
-        Refusal why;
-
-        refuse(&why, REASON_DAEMON_DIED, "liveupdated", "while the state was %s", phase_to_string(before->phase));
-        m->jobs.next = before->job ? before->job : 1;
-        Job *j = job_list_add(&m->jobs, before->job_kind, before->job_uid, before->job_start);
-        if (j) {
-                memcpy(j->update_id, before->update_id, sizeof(j->update_id));
-                manager_job_end(m, j, &why);
-        }
-        manager_notice(m,
-                       "liveupdated stopped while the state was %s; the update was cancelled. Of its %zu sessions, "
-                       "those that no client holds are gone; clients that hold one must close it before the next "
-                       "update.",
-                       phase_to_string(before->phase), before->n_sessions);
-}
-
 static int restart(Manager *m, const RunState *before) {
         _cleanup_free_ char *manifest = NULL;
         size_t size = 0;
         Timeline page = {};
 
-        if (before->phase != PHASE_NORMAL && before->phase != PHASE_UPDATED && before->phase != PHASE_FINISHING)
-                report_crash(m, before);
         if (before->incoming) {
                 m->incoming.any = true;
                 if (recovery_load_incoming(m, &manifest, &size, &page) < 0)
@@ -275,24 +221,37 @@ static int restart(Manager *m, const RunState *before) {
 }
 
 int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
-        RunState before = {};
+        _cleanup_(run_state_done) RunState before = {};
 
         int r = recovery_load(m, &before);
+        bool unreadable = r < 0 && r != -ENOENT;
         if (r >= 0 && before.valid) {
                 r = restart(m, &before);
         } else {
                 recovery_clear_incoming(m);
+                recovery_clear_devices(m);
+                registry_clear(m);
                 r = look_for_own(m);
         }
         if (r >= 0 && m->incoming.any) {
                 (void)manager_event(m, EVENT_ARRIVED, NULL);
-                if (before.valid)
-                        recovery_read_notes(m, note_from_before);
+                if (before.valid && recovery_read_notes(m, note_from_before) == -EBADMSG)
+                        manager_notice(
+                                m, "What was noted of claimed sessions cannot be read; claim and finish them again.");
         }
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
-        take_stored(m, stored, n_stored);
+        if (r >= 0 && before.valid)
+                restart_take(m, &before, stored, n_stored);
+        else
+                restart_discard(m, stored, n_stored);
+        m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
         if (r < 0)
                 return r;
+        if (unreadable)
+                manager_notice(m,
+                               "The state in the runtime directory cannot be read. If an update was under way it is "
+                               "cancelled: its sessions are closed, and clients must let go of theirs and register "
+                               "again.");
         recovery_save(m);
         receive_check(m);
         return 0;

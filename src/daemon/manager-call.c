@@ -97,10 +97,18 @@ int call_finish(void *work) {
         return luo_finish(&c->manager->ports->luo, c->session_fd);
 }
 
+/* The kernel lets go when the last copy is closed, so the store's goes first. */
 int call_close(void *work) {
         Call *c = work;
+        const Ports *p = c->manager->ports;
+        int r = 0;
+
+        if (p->store && *c->stored)
+                r = p->store->drop(p->store_self, c->stored);
         c->fd = fd_close(c->fd);
-        return 0;
+        if (p->store && c->flush && r >= 0)
+                r = p->store->flush(p->store_self);
+        return r;
 }
 
 int luo_refuse(Refusal *refusal, int r, const char *subject, const char *detail) {

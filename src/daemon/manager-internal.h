@@ -10,6 +10,8 @@
                         (m)->events->event((m)->userdata, ##__VA_ARGS__); \
         } while (false)
 
+typedef struct RunState RunState;
+
 /* manager.c */
 /* Makes the transition and runs its effect. Refused with REASON_WRONG_STATE. */
 int manager_event(Manager *m, PhaseEvent event, Refusal *refusal);
@@ -21,6 +23,8 @@ int manager_job_allowed(const Manager *m, Refusal *refusal);
 void manager_job_step(Manager *m, Job *j, const char *step);
 /* why NULL: done. A REASON_CANCELLED makes it cancelled, all else failed. */
 void manager_job_end(Manager *m, Job *j, const Refusal *why);
+/* Asks one that came when the others were asked already. */
+void manager_ask_late(Manager *m, Participant *p);
 void manager_notice(Manager *m, const char *format, ...) _printf_(2, 3);
 static inline uint64_t manager_now(const Manager *m) {
         return m->ports->clock->monotonic_usec(m->ports->clock_self);
@@ -30,14 +34,33 @@ static inline uint64_t manager_ticks(const Manager *m) {
 }
 
 /* manager-session.c */
-/* Queues the close of an outgoing session and takes it out of the table when done. */
-void manager_drop_session(Manager *m, Session *s);
-/* Queues fd for closing in the worker; counts as closing. */
-void manager_close_fd(Manager *m, int fd);
+/* Queues the close of an outgoing session and takes it out of the table when done. flush:
+ * done only when the service manager has closed its copy as well; of several closes that
+ * are queued together the last one's flush is enough. */
+void manager_drop_session(Manager *m, Session *s, bool flush);
+/* Queues fd for closing in the worker; counts as closing. stored: the name under which
+ * the service manager has it, or NULL. */
+void manager_close_fd(Manager *m, int fd, const char *stored, bool flush);
 /* Maps a port errno to a reason. detail may be "". */
 int luo_refuse(Refusal *refusal, int r, const char *subject, const char *detail);
 /* The owner, whom it lets in, or root. */
 int session_check_owner(const Session *s, uint32_t uid, Refusal *refusal);
+
+/* manager-store.c. All do nothing without a store. */
+enum { STORE_NAME_SIZE = 96 };
+#define STORE_IN "in-"
+#define STORE_OUT "out-"
+#define STORE_LEASE "lease-"
+#define STORE_TIMELINE "timeline"
+void store_name(const char *prefix, const char *name, char ret[static STORE_NAME_SIZE]);
+/* Whether it was stored under this prefix, and as what. */
+bool store_is(const char *stored, const char *prefix, char ret_name[static SESSION_NAME_MAX + 1]);
+/* Whether it is there now; failing is logged. */
+bool store_put(const Manager *m, const char *prefix, const char *name, int fd);
+void store_drop(const Manager *m, const char *prefix, const char *name);
+void store_drop_name(const Manager *m, const char *stored);
+bool store_put_lease(const Manager *m, uint64_t id, int fd);
+void store_drop_lease(const Manager *m, uint64_t id);
 
 /* A call in the LUO worker. run() fills result fields; done() gets it back in the loop
  * and must not free it. */
@@ -66,7 +89,9 @@ struct Call {
         uint64_t token;
         uint64_t generation;
         char name[SESSION_NAME_MAX + 1];
-        char detail[128]; /* out: what is known about a failure */
+        char stored[STORE_NAME_SIZE]; /* close: take this out of the store first; "": nothing */
+        bool flush;                   /* close: and wait for it */
+        char detail[128];             /* out: what is known about a failure */
         CallDevice device;
 };
 int manager_call(Manager *m, worker_run_t run, const Call *template);
@@ -105,6 +130,8 @@ void update_rollback(Manager *m); /* EFFECT_ROLLBACK */
 void update_check(Manager *m);    /* something moved: is the phase complete? */
 void update_run_jump(Manager *m);
 void update_end(Manager *m); /* frees what an update holds */
+/* Our own session and the timeline page: closed, and taken out of the store. */
+void manager_drop_own(Manager *m);
 void update_mark(Manager *m, Step step);
 
 /* manager-kernel.c */
@@ -128,24 +155,51 @@ void receive_settle(Manager *m);
 void receive_report_late(Manager *m);
 void receive_mark(Manager *m, Step step, bool overwrite);
 
+/* manager-restart.c */
+/* The same kernel, another daemon: takes over what the one before had. stored descriptors
+ * are taken over or closed. */
+void restart_take(Manager *m, RunState *before, StoredFd *stored, size_t n_stored);
+/* Another kernel, or nothing known: what is stored belongs to nobody. */
+void restart_discard(Manager *m, StoredFd *stored, size_t n_stored);
+/* What had to wait until somebody listens: puts back what was interrupted. */
+void restart_go(Manager *m);
+
+/* registry.c */
+void registry_add_session(Manager *m, Session *s);
+void registry_add_file(Manager *m, Session *s, const SessionFile *f);
+void registry_remove_session(const Manager *m, const Session *s);
+/* Also to write it anew. */
+void registry_add_participant(Manager *m, Participant *p);
+/* With its lease in the store. */
+void registry_remove_participant(const Manager *m, const Participant *p);
+/* Adds what is written down to the tables, without descriptors; returns how many files
+ * were not usable. */
+unsigned registry_load(Manager *m);
+void registry_clear(Manager *m);
+
 /* recovery.c */
-typedef struct RunState {
+struct RunState {
         bool valid; /* of this boot */
         Phase phase;
-        uint64_t next_job;
-        uint64_t job;
-        JobKind job_kind;
-        uint32_t job_uid;
-        uint64_t job_start;
+        uint64_t next_job, next_participant;
+        JobRecord job, prepared_by; /* number 0: none */
+        Refusal failure;
         char update_id[UPDATE_ID_SIZE];
-        size_t n_sessions;
-        bool incoming; /* the incoming/ files are of this boot */
-} RunState;
+        uint64_t asked, n_devices;
+        uint64_t incoming; /* not 0: the incoming.* files are of this boot */
+        NextKernel kernel;
+};
 
+void run_state_done(RunState *s);
+JobRecord job_record(const Job *j);
 /* Writes phase, job and numbers; called at each change of phase. Errors are logged:
  * the update does not depend on it. */
 void recovery_save(const Manager *m);
+/* 0 also when there is a state of another boot: ret->valid tells. -EBADMSG: not usable. */
 int recovery_load(const Manager *m, RunState *ret);
+int recovery_save_devices(const Manager *m);
+int recovery_load_devices(const Manager *m, const RunState *before, DeviceList *ret);
+void recovery_clear_devices(const Manager *m);
 /* The manifest and the timeline that came in, so that a restart finds them. */
 int recovery_save_incoming(const Manager *m, const void *manifest, size_t manifest_size, const Timeline *timeline);
 int recovery_load_incoming(const Manager *m, char **ret_manifest, size_t *ret_size, Timeline *ret_timeline);

@@ -97,10 +97,12 @@ static void loaded(void *work, int r, void *userdata) {
         Manager *m = userdata;
         Job *job = l->job;
 
+        m->loading = false;
         if (r == -ECANCELED && l->refusal.reason == REASON_NONE)
                 refuse(&l->refusal, REASON_CANCELLED, "", "the daemon stops");
         if (r >= 0)
                 set_next(m, !l->unload, &l->image, &l->shim);
+        recovery_save(m);
         if (r < 0 || job->kind != JOB_UPDATE) {
                 if (job->kind == JOB_UPDATE)
                         update_request_done(&m->update.request);
@@ -121,6 +123,8 @@ static void loaded(void *work, int r, void *userdata) {
 static int submit(Manager *m, Load *l, Job *job, Refusal *refusal) {
         l->job = job;
         int r = worker_submit(m->ports->image_lane, run_load, loaded, l, m);
+        m->loading = r >= 0;
+        recovery_save(m); /* before the first system call of it */
         if (r < 0)
                 return refuse_errno(refusal, r, job_kind_to_string(job->kind), "starting the work");
         return 0;

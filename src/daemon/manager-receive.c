@@ -20,34 +20,6 @@ void receive_mark(Manager *m, Step step, bool overwrite) {
                 timeline_mark(&m->incoming.timeline, step, manager_ticks(m), overwrite);
 }
 
-static void store_name(const Session *s, char *buf, size_t size) {
-        snprintf(buf, size, "in-%s", s->name);
-        /* The store's names have no colon; session names have no slash. */
-        for (char *c = buf; *c; c++)
-                if (*c == ':')
-                        *c = '/';
-}
-
-static void store_put(const Manager *m, const Session *s) {
-        char name[SESSION_NAME_MAX + 8];
-
-        if (!m->ports->store)
-                return;
-        store_name(s, name, sizeof(name));
-        int r = m->ports->store->put(m->ports->store_self, name, s->fd);
-        if (r < 0)
-                log_errno(r, "Session %s is not in the descriptor store", s->name);
-}
-
-static void store_drop(const Manager *m, const Session *s) {
-        char name[SESSION_NAME_MAX + 8];
-
-        if (!m->ports->store)
-                return;
-        store_name(s, name, sizeof(name));
-        (void)m->ports->store->drop(m->ports->store_self, name);
-}
-
 /* Claims. */
 
 void receive_set_claimed(Manager *m, Session *s) {
@@ -75,7 +47,7 @@ static int take_claimed(Call *c, int r, Refusal *why) {
 
         if (r >= 0) {
                 s->fd = TAKE_FD(c->fd);
-                store_put(m, s);
+                s->stored = store_put(m, STORE_IN, s->name, s->fd);
                 recovery_note_session(m, "claimed", s->name);
                 receive_set_claimed(m, s);
                 return 0;
@@ -225,6 +197,8 @@ int manager_retrieve_fd(Manager *m, Session *s, uint32_t uid, uint64_t token, se
 /* Finish. */
 
 void receive_set_finished(Manager *m, Session *s) {
+        char stored[STORE_NAME_SIZE];
+
         if (s->state == SESSION_FINISHED)
                 return;
         s->state = SESSION_FINISHED;
@@ -232,11 +206,12 @@ void receive_set_finished(Manager *m, Session *s) {
         if (m->incoming.job)
                 m->incoming.job->finished = m->incoming.finished;
         recovery_note_session(m, "finished", s->name);
-        store_drop(m, s);
         if (session_has_devices(s))
                 (void)handover_read(m, NULL, NULL);
         /* FINISH returned 0: from here closing is harmless. */
-        manager_close_fd(m, TAKE_FD(s->fd));
+        store_name(STORE_IN, s->name, stored);
+        manager_close_fd(m, TAKE_FD(s->fd), s->stored ? stored : NULL, false);
+        s->stored = false;
         EMIT(m, session_changed, s);
         if (m->incoming.job)
                 EMIT(m, job_changed, m->incoming.job);

@@ -29,6 +29,9 @@ static void closed(Call *c, int r) {
         Manager *m = c->manager;
 
         m->n_closing--;
+        if (r < 0 && r != -ECANCELED)
+                log_errno(r, "The service manager may not have closed its copy of session %s yet",
+                          c->session ? c->session->name : "liveupdated");
         if (c->session && session_has_devices(c->session))
                 (void)handover_read(m, NULL, NULL);
         if (c->session)
@@ -37,9 +40,20 @@ static void closed(Call *c, int r) {
 }
 
 /* Queues the close behind whatever the worker still has for this session. */
-static void queue_close(Manager *m, Session *s, int fd, session_reply_t reply, void *userdata) {
-        Call call = { .session = s, .done = closed, .reply = reply, .userdata = userdata, .session_fd = -1, .fd = fd };
+static void queue_close(Manager *m, Session *s, int fd, const char *stored, bool flush, session_reply_t reply,
+                        void *userdata) {
+        Call call = {
+                .session = s,
+                .done = closed,
+                .reply = reply,
+                .userdata = userdata,
+                .session_fd = -1,
+                .fd = fd,
+                .flush = flush,
+        };
 
+        if (stored)
+                (void)snprintf(call.stored, sizeof(call.stored), "%s", stored);
         m->n_closing++;
         if (manager_call(m, call_close, &call) >= 0)
                 return;
@@ -51,25 +65,31 @@ static void queue_close(Manager *m, Session *s, int fd, session_reply_t reply, v
                 reply(userdata, s, -1, NULL);
 }
 
-void manager_close_fd(Manager *m, int fd) {
-        if (fd >= 0)
-                queue_close(m, NULL, fd, NULL, NULL);
+void manager_close_fd(Manager *m, int fd, const char *stored, bool flush) {
+        if (fd >= 0 || (m->ports->store && (stored || flush)))
+                queue_close(m, NULL, fd, stored, flush, NULL, NULL);
 }
 
-static void drop_session(Manager *m, Session *s, session_reply_t reply, void *userdata) {
+static void drop_session(Manager *m, Session *s, bool flush, session_reply_t reply, void *userdata) {
+        char stored[STORE_NAME_SIZE];
+
         if (s->state == SESSION_OPENING) { /* its creation is under way: opened() goes on */
                 s->doomed = true;
                 return;
         }
         s->state = SESSION_CLOSING;
         EMIT(m, session_changed, s);
-        queue_close(m, s, TAKE_FD(s->fd), reply, userdata);
+        /* First, so that a restart in between finds a stranger, not half a session. */
+        registry_remove_session(m, s);
+        store_name(STORE_OUT, s->name, stored);
+        queue_close(m, s, TAKE_FD(s->fd), s->stored ? stored : NULL, flush, reply, userdata);
+        s->stored = false;
 }
 
-void manager_drop_session(Manager *m, Session *s) {
+void manager_drop_session(Manager *m, Session *s, bool flush) {
         if (s->state == SESSION_CLOSING)
                 return;
-        drop_session(m, s, NULL, NULL);
+        drop_session(m, s, flush, NULL, NULL);
 }
 
 /* Open. */
@@ -87,13 +107,17 @@ static void opened(Call *c, int r) {
         }
         s->fd = TAKE_FD(c->fd);
         s->state = SESSION_OPEN;
+        if (!s->doomed) {
+                s->direct = true;
+                s->stored = store_put(m, STORE_OUT, s->name, s->fd);
+                registry_add_session(m, s);
+        }
         if (s->doomed) { /* rolled back, or the client went, while the kernel was busy */
                 refuse(&why, REASON_CANCELLED, s->name, "");
                 call_reply(c, -1, &why);
-                manager_drop_session(m, s);
+                manager_drop_session(m, s, true);
                 return;
         }
-        s->direct = true;
         EMIT(m, session_changed, s);
         call_reply(c, s->fd, NULL);
 }
@@ -166,6 +190,8 @@ static void preserved(Call *c, int r) {
         device_preserved(c);
         if (r < 0) /* it is preserved all the same; only the books lack it */
                 log_errno(r, "Session %s: token %lu is preserved but not listed", s->name, (unsigned long)c->token);
+        else if (s->state == SESSION_OPEN)
+                registry_add_file(c->manager, s, session_find_file(s, c->token));
         EMIT(c->manager, session_changed, s);
         call_reply(c, -1, NULL);
 }
@@ -249,7 +275,7 @@ int manager_close_session(Manager *m, Session *s, uint32_t uid, session_reply_t 
                               session_state_to_string(s->state));
         if (!phase_accepts_preserve(m->phase))
                 return refuse(refusal, REASON_WRONG_STATE, s->name, "the state is %s", phase_to_string(m->phase));
-        drop_session(m, s, reply, userdata);
+        drop_session(m, s, true, reply, userdata);
         EMIT(m, rearm);
         return 0;
 }
@@ -264,7 +290,7 @@ void manager_owner_gone(Manager *m, const char *owner) {
                 /* With nothing pending the session would pin memory for nobody. Later it
                  * stays: its memory may be all that is left of a guest. */
                 if (m->phase == PHASE_NORMAL && !session_is_incoming(s))
-                        manager_drop_session(m, s);
+                        manager_drop_session(m, s, true);
         }
         EMIT(m, rearm);
 }

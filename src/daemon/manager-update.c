@@ -36,6 +36,8 @@ static void announce(Manager *m, Want phase, uint64_t timeout_usec) {
         uint64_t now = manager_now(m), deadline = config_deadline(now, timeout_usec);
 
         barrier_begin(&m->barrier, phase, now, deadline);
+        m->update.asked = m->barrier.next_id;
+        recovery_save(m); /* before anybody hears it: a restart must tell them to go on */
         for (size_t i = 0; i < m->barrier.n; i++) {
                 Participant *p = m->barrier.items[i];
                 if (p->phase == phase && p->answer == ANSWER_WAITING)
@@ -84,10 +86,12 @@ static void own_created(Call *c, int r) {
                 return;
         }
         if (is_stale(c, PHASE_PREPARING)) {
-                manager_close_fd(m, TAKE_FD(c->fd));
+                manager_close_fd(m, TAKE_FD(c->fd), NULL, false);
                 return;
         }
         m->update.own_session = TAKE_FD(c->fd);
+        m->update.own_stored = store_put(m, STORE_OUT, OWN_SESSION_NAME, m->update.own_session);
+        m->update.page_stored = store_put(m, STORE_TIMELINE, "", m->update.page_fd);
         int page = dup(m->update.page_fd);
         r = page < 0 ? -errno : preserve_own(m, page, OWN_TOKEN_TIMELINE, own_preserved);
         if (r < 0)
@@ -130,6 +134,9 @@ void update_begin(Manager *m) {
                 r = make_page(m);
         if (r >= 0)
                 r = verify_collect(m);
+        m->update.n_devices = m->update.devices.n;
+        if (r >= 0 && m->update.n_devices > 0 && m->ports->store)
+                r = recovery_save_devices(m);
         if (r < 0) {
                 fail_errno(m, r, "", "starting an update");
                 return;
@@ -331,14 +338,25 @@ static void resume_clients(Manager *m) {
         EMIT(m, waiting_changed);
 }
 
+void manager_drop_own(Manager *m) {
+        char stored[STORE_NAME_SIZE];
+
+        if (m->update.page_stored)
+                manager_close_fd(m, -1, STORE_TIMELINE, false);
+        store_name(STORE_OUT, OWN_SESSION_NAME, stored);
+        /* The last of what is closed: when this is done, the service manager has nothing. */
+        manager_close_fd(m, TAKE_FD(m->update.own_session), m->update.own_stored ? stored : NULL, true);
+        m->update.own_stored = m->update.page_stored = false;
+}
+
 void update_rollback(Manager *m) {
         m->jump_pending = false;
         resume_clients(m);
         manager_job_step(m, m->job, "rolling back");
         for (size_t i = m->sessions.n; i-- > 0;)
                 if (i < m->sessions.n && !session_is_incoming(m->sessions.items[i]))
-                        manager_drop_session(m, m->sessions.items[i]);
-        manager_close_fd(m, TAKE_FD(m->update.own_session));
+                        manager_drop_session(m, m->sessions.items[i], false);
+        manager_drop_own(m);
         update_check(m);
 }
 
@@ -356,6 +374,7 @@ static void check_preparing(Manager *m) {
                 return;
         barrier_end(&m->barrier);
         update_mark(m, STEP_PREPARED);
+        m->update.prepared_by = job_record(m->job);
         (void)manager_event(m, EVENT_PHASE_READY, NULL);
         EMIT(m, waiting_changed);
         if (!m->job)
@@ -387,6 +406,8 @@ static void check_freezing(Manager *m) {
 void update_check(Manager *m) {
         if (m->phase == PHASE_PREPARING)
                 check_preparing(m);
+        else if (m->phase == PHASE_PREPARED && barrier_open(&m->barrier))
+                barrier_end(&m->barrier); /* who came late is ready, too */
         else if (m->phase == PHASE_FREEZING)
                 check_freezing(m);
         else if (m->phase == PHASE_CANCELLING && rolled_back(m))

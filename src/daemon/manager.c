@@ -114,6 +114,7 @@ void manager_job_end(Manager *m, Job *j, const Refusal *why) {
                 m->job = NULL;
         if (m->cancel_job == j)
                 m->cancel_job = NULL;
+        recovery_save(m);
         EMIT(m, job_ended, j);
 
         Job *old;
@@ -147,6 +148,7 @@ static void settle(Manager *m) {
         if (driving)
                 manager_job_end(m, driving, &why);
         update_end(m);
+        recovery_clear_devices(m);
         if (cancel)
                 manager_job_end(m, cancel, NULL);
         recovery_save(m);
@@ -209,7 +211,20 @@ int manager_prepare(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret,
         return start_driving(m, JOB_PREPARE, EVENT_PREPARE, uid, ret, refusal);
 }
 
+/* A participant that came late, in PREPARED, and has not answered yet. */
+static int check_late(const Manager *m, Refusal *refusal) {
+        for (size_t i = 0; m->phase == PHASE_PREPARED && m->barrier.n_waiting > 0 && i < m->barrier.n; i++)
+                if (m->barrier.items[i]->answer == ANSWER_WAITING)
+                        return refuse(refusal, REASON_WRONG_STATE, m->barrier.items[i]->name,
+                                      "it registered late and is still getting ready");
+        return 0;
+}
+
 int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        int r = check_late(m, refusal);
+
+        if (r < 0)
+                return r;
         return start_driving(m, JOB_FREEZE, EVENT_FREEZE, uid, ret, refusal);
 }
 
@@ -218,13 +233,17 @@ int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
 }
 
 int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal) {
+        int r = check_late(m, refusal);
+
+        if (r < 0)
+                return r;
         /* Goes on from wherever the operator has come to by hand. */
         if (m->phase == PHASE_PREPARED)
                 return start_driving(m, JOB_UPDATE, EVENT_FREEZE, uid, ret, refusal);
         if (m->phase == PHASE_FROZEN)
                 return start_driving(m, JOB_UPDATE, EVENT_EXECUTE, uid, ret, refusal);
 
-        int r = manager_job_allowed(m, refusal);
+        r = manager_job_allowed(m, refusal);
         if (r < 0)
                 return r;
         if (!phase_rule(m->phase, EVENT_PREPARE))
@@ -284,20 +303,58 @@ void manager_fail(Manager *m, const Refusal *why) {
 
 /* Participants. */
 
-int manager_register(Manager *m, const char *name, const char *what, OnDeath on_death, Participant **ret,
-                     Refusal *refusal) {
+void manager_ask_late(Manager *m, Participant *p) {
+        uint64_t now = manager_now(m), deadline = config_deadline(now, m->config->prepare_timeout_usec);
+
+        barrier_ask(&m->barrier, p, WANT_PREPARE, now, deadline);
+        m->update.asked = MAX_OF(m->update.asked, p->id);
+        registry_add_participant(m, p);
+        recovery_save(m);
+        EMIT(m, request, p, WANT_PREPARE, deadline);
+        EMIT(m, waiting_changed);
+        EMIT(m, rearm);
+}
+
+int manager_register(Manager *m, const Registration *from, Participant **ret, Refusal *refusal) {
+        Participant *p;
         unsigned want;
 
-        if (want_parse(what, &want) < 0)
-                return refuse(refusal, REASON_INVALID_ARGUMENT, name, "'%.64s' is no list of phases", what);
-        return barrier_register(&m->barrier, name, want, on_death, m->config->limit_participants, ret, refusal);
+        if (want_parse(from->what, &want) < 0)
+                return refuse(refusal, REASON_INVALID_ARGUMENT, from->name, "'%.64s' is no list of phases",
+                              from->what);
+        _cleanup_free_ char *owner = strdup(from->owner);
+        if (!owner)
+                return refuse_errno(refusal, -ENOMEM, from->name, "registering");
+        int r = barrier_register(&m->barrier, from->name, want, from->on_death, m->config->limit_participants, &p,
+                                 refusal);
+        if (r < 0)
+                return r;
+        p->owner = TAKE_PTR(owner);
+        p->uid = from->uid;
+        p->lease = from->lease;
+        p->stored = store_put_lease(m, p->id, p->lease);
+        registry_add_participant(m, p);
+        *ret = p;
+        return 0;
+}
+
+void manager_registered(Manager *m, Participant *p) {
+        if ((m->phase == PHASE_PREPARING || m->phase == PHASE_PREPARED) && (p->want & WANT_PREPARE))
+                manager_ask_late(m, p);
+}
+
+/* What its registration said about its death, while it takes part. */
+static bool death_cancels(const Manager *m, const Participant *p) {
+        return p->touched && p->on_death == ON_DEATH_CANCEL && phase_cancelable(m->phase);
 }
 
 void manager_unregister(Manager *m, Participant *p) {
         Refusal why;
-        bool matters = p->touched && p->on_death == ON_DEATH_CANCEL && phase_cancelable(m->phase);
+        bool matters = death_cancels(m, p);
 
         refuse(&why, REASON_PARTICIPANT_DIED, p->name, "while the state was %s", phase_to_string(m->phase));
+        registry_remove_participant(m, p);
+        fd_close(p->lease);
         barrier_remove(&m->barrier, p);
         if (matters)
                 manager_fail(m, &why);
@@ -312,6 +369,8 @@ int manager_ready(Manager *m, Participant *p, Want phase, Refusal *refusal) {
 
         if (r < 0)
                 return r;
+        if (m->phase == PHASE_PREPARED) /* came late: written down as one that is waited for */
+                registry_add_participant(m, p);
         EMIT(m, waiting_changed);
         update_check(m);
         EMIT(m, rearm);
@@ -391,6 +450,8 @@ void manager_dispatch(Manager *m) {
 void manager_watch(Manager *m, const ManagerEvents *events, void *userdata) {
         m->events = events;
         m->userdata = userdata;
+        if (events)
+                restart_go(m);
 }
 
 int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size_t n_stored, Manager **ret) {
@@ -406,6 +467,7 @@ int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size
                 .config = config,
                 .update = { .own_session = -1, .page_fd = -1 },
                 .jobs = { .next = 1 },
+                .restarted = _EVENT_MAX,
         };
         int r = ports->pci ? devices_new(ports, &devices_events, m, &m->devices) : 0;
         if (r >= 0)
@@ -431,6 +493,8 @@ Manager *manager_free(Manager *m) {
         shim_list_done(&m->handover.outgoing);
         shim_list_done(&m->handover.incoming);
         session_table_done(&m->sessions);
+        for (size_t i = 0; i < m->barrier.n; i++)
+                fd_close(m->barrier.items[i]->lease);
         barrier_done(&m->barrier);
         job_list_done(&m->jobs);
         manifest_free(m->incoming.manifest);

@@ -16,10 +16,11 @@
  * Files: manager.c (phase, jobs, settling), manager-session.c (sessions and their
  * files), manager-device.c (files that are devices), manager-update.c (prepare, freeze,
  * jump, rollback), manager-kernel.c (load, unload), manager-arrive.c (start-up),
- * manager-receive.c (the other side: claims, finish), planner.c (what can go along),
- * verify.c (configuration space before and after), vf-links.c (VF settings before and
- * after), handover.c (devices on their way), hold.c (devices that the daemon holds
- * itself), recovery.c (the runtime directory).
+ * manager-restart.c (start-up after a crash), manager-receive.c (the other side: claims,
+ * finish), planner.c (what can go along), verify.c, vf-links.c (configuration space and VF
+ * settings before and after), handover.c (devices on their way), hold.c (devices that the
+ * daemon holds itself), manager-store.c (the service manager's descriptor store),
+ * recovery.c, registry.c (the runtime directory).
  */
 #pragma once
 
@@ -114,9 +115,13 @@ typedef struct NextKernel {
 /* The update under way in this kernel, from PREPARE to the jump or the rollback. */
 typedef struct Update {
         char id[UPDATE_ID_SIZE];
-        uint64_t generation; /* counts attempts: late completions of an older one are told apart */
+        uint64_t generation;   /* counts attempts: late completions of an older one are told apart */
+        JobRecord prepared_by; /* the job that came to PREPARED, once it has ended */
+        uint64_t asked;        /* participants up to this number were asked for a phase */
+        uint64_t n_devices;    /* in the file that a restart finds; devices may be in the worker */
         int own_session;
-        Timeline *page; /* mapped, shared with the preserved memfd; NULL outside of an update */
+        bool own_stored, page_stored; /* the service manager has copies */
+        Timeline *page;               /* mapped, shared with the preserved memfd; NULL outside of an update */
         int page_fd;
         bool held;          /* the devices that the daemon holds are preserved, or there are none */
         bool own_ready;     /* own session and timeline are preserved */
@@ -172,6 +177,9 @@ struct Manager {
         Handover handover; /* see handover.h */
         HoldList holds;
 
+        bool loading;         /* the image worker loads or unloads: which one is there is not known */
+        PhaseEvent restarted; /* what a restart has still to do; _EVENT_MAX: nothing */
+
         unsigned n_calls;   /* session calls in the worker */
         unsigned n_closing; /* sessions whose close is under way or still to come */
         bool jump_pending;
@@ -186,9 +194,10 @@ typedef struct StoredFd {
 } StoredFd;
 
 int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size_t n_stored, Manager **ret);
-/* Who is told from now on; nothing of the start-up is told. */
+/* Who is told from now on; nothing of the start-up is told. What a restart has to put back
+ * begins here, so that the participants (those of barrier, with their leases) hear it. */
 void manager_watch(Manager *m, const ManagerEvents *events, void *userdata);
-/* Closes what it holds: outgoing sessions with it, which cancels. */
+/* Closes what it holds. What the service manager's store has lives on. */
 Manager *manager_free(Manager *m);
 
 /* Work that is due now: completions, the jump. Call when a worker's fd is readable and
@@ -244,13 +253,25 @@ int manager_close_session(Manager *m, Session *s, uint32_t uid, session_reply_t 
 void manager_owner_gone(Manager *m, const char *owner);
 
 /* Participants. */
-int manager_register(Manager *m, const char *name, const char *what, OnDeath on_death, Participant **ret,
-                     Refusal *refusal);
+typedef struct Registration {
+        const char *name, *what;
+        OnDeath on_death;
+        const char *owner; /* unique bus name */
+        uint32_t uid;
+        int lease; /* our end, taken over on success; -1: none */
+} Registration;
+
+int manager_register(Manager *m, const Registration *registration, Participant **ret, Refusal *refusal);
+/* Once the client can be told (its userdata is set): asks it for the running phase. */
+void manager_registered(Manager *m, Participant *p);
+/* It has left, or died. */
 void manager_unregister(Manager *m, Participant *p);
 int manager_ready(Manager *m, Participant *p, Want phase, Refusal *refusal);
 int manager_veto(Manager *m, Participant *p, Want phase, const char *reason, Refusal *refusal);
 int manager_delay(Manager *m, Participant *p, Want phase, uint64_t until, const char *reason, Refusal *refusal);
 
+/* Whether all that is open now would survive a crash of the daemon. */
+bool manager_crash_safe(const Manager *m);
 /* Whether CANCEL would work now. */
 bool manager_cancelable(const Manager *m);
 /* The timeline of a job: the live page while it runs. NULL when it has none. */

@@ -26,10 +26,14 @@ typedef struct ClockOps {
         void (*frequency)(void *self, uint64_t *ret_hz, uint64_t *ret_error_ppb);
 } ClockOps;
 
-/* The service manager's descriptor store: keeps what must outlive a crash. */
+/* The service manager's descriptor store: keeps what must outlive a crash. Called from
+ * the loop and from the LUO worker. */
 typedef struct StoreOps {
+        /* -ENOSPC when it is full. */
         int (*put)(void *self, const char *name, int fd);
         int (*drop)(void *self, const char *name);
+        /* Waits until what was dropped is closed there. */
+        int (*flush)(void *self);
 } StoreOps;
 
 /* The PCI devices of the machine. Called from the image worker. */
@@ -70,5 +74,6 @@ typedef struct Ports {
         void (*sync)(void *self);
         void *sync_self;
         int (*random)(void *buf, size_t size);
-        int run_fd; /* the runtime directory */
+        int run_fd;   /* the runtime directory */
+        int state_fd; /* the directory that outlives a boot; -1: none */
 } Ports;

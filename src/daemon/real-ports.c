@@ -2,15 +2,19 @@
 #include "real-ports.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
+#include "common/parse.h"
 #include "sys/config-files.h"
 #include "sys/pci-scan.h"
 
 #define SYSFS "/sys"
+#define STORE_TIMEOUT_USEC (10 * USEC_PER_SEC)
+enum { STORE_MAX_UNKNOWN = 8192 }; /* FileDescriptorStoreMax= of the unit */
 
 /* The clock. */
 
@@ -43,19 +47,53 @@ static const ClockOps clock_ops = {
 
 /* The service manager's descriptor store (sd_notify(3), FDSTORE=1). */
 
-static int store_put(_unused_ void *self, const char *name, int fd) {
+/* FDPOLL=0: systemd must not throw out what it sees hung up. It says nothing when its
+ * store is full, so we count. */
+static int store_put(void *self, const char *name, int fd) {
+        RealPorts *p = self;
         char state[512];
 
+        if (atomic_load(&p->n_stored) >= p->store_max)
+                return -ENOSPC;
         (void)snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
         int r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
-        return r < 0 ? r : 0;
+        if (r < 0)
+                return r;
+        atomic_fetch_add(&p->n_stored, 1);
+        return 0;
 }
 
-static int store_drop(_unused_ void *self, const char *name) {
-        return sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+static int store_drop(void *self, const char *name) {
+        RealPorts *p = self;
+
+        int r = sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+        if (r < 0)
+                return r;
+        atomic_fetch_sub(&p->n_stored, 1);
+        return 0;
 }
 
-static const StoreOps store_ops = { .put = store_put, .drop = store_drop };
+static int store_flush(_unused_ void *self) {
+        int r = sd_notify_barrier(false, STORE_TIMEOUT_USEC);
+
+        return MIN_OF(r, 0);
+}
+
+static const StoreOps store_ops = { .put = store_put, .drop = store_drop, .flush = store_flush };
+
+/* systemd sets $FDSTORE since version 254, when the store is not switched off. Before, a
+ * service could not know; the unit that is installed has one. */
+static bool open_store(RealPorts *p) {
+        const char *max = getenv("FDSTORE");
+        uint64_t n = STORE_MAX_UNKNOWN;
+
+        if (!getenv("NOTIFY_SOCKET"))
+                return false;
+        if (max && parse_u64(max, &n) < 0)
+                n = 0;
+        p->store_max = (unsigned)MIN_OF(n, (uint64_t)UINT_MAX);
+        return p->store_max > 0;
+}
 
 /* PCI. The index of modules is read with the first scan. */
 
@@ -161,7 +199,8 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
                 .started_ticks = r->clock.start_ticks,
                 .clock = &clock_ops,
                 .clock_self = &r->clock,
-                .store = getenv("NOTIFY_SOCKET") ? &store_ops : NULL,
+                .store = open_store(r) ? &store_ops : NULL,
+                .store_self = r,
                 .pci = &pci_ops,
                 .pci_self = r,
                 .links = &link_ops,
@@ -170,6 +209,7 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
                 .sync = port_sync,
                 .random = port_random,
                 .run_fd = open_run_dir(run_dir),
+                .state_fd = -1,
         };
         if (p->run_fd < 0)
                 return log_errno(p->run_fd, "Opening %s", run_dir);

@@ -2,6 +2,8 @@
 /* The ports of ports.h on the real machine, and the settings they are opened with. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "core/config.h"
 #include "daemon/ports.h"
 #include "sys/clock.h"
@@ -18,6 +20,8 @@ typedef struct RealPorts {
         Links *links; /* the image worker's; NULL until it is needed */
         ShimReal shim;
         HoldReal hold;
+        unsigned store_max;
+        atomic_uint n_stored;  /* descriptors in the service manager's store */
         ModulesIndex *modules; /* the image worker's; NULL until it is needed, or if there is none */
         Ports ports;
 } RealPorts;

@@ -53,6 +53,7 @@ typedef struct Session {
         bool direct;         /* the client has a copy of the descriptor */
         bool doomed;         /* close it as soon as the call under way is over */
         bool dropped;        /* closed for good: no longer in the table */
+        bool stored;         /* the service manager has a copy of fd */
         SessionFile **files; /* in the order of preservation */
         size_t n_files, room;
         unsigned ranked[_RANK_MAX]; /* files by rank, those under way included */

@@ -369,6 +369,8 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
                                              "root=/dev/vda1 quiet kho=on liveupdate=on");
         if (streq(property, "NextKernel"))
                 return sd_bus_message_append(reply, "a{ss}", 0);
+        if (streq(property, "CrashCancels"))
+                return sd_bus_message_append(reply, "b", false);
         if (streq(property, "Capabilities"))
                 return sd_bus_message_append(reply, "as", 1, "memfd");
         if (streq(property, "Notice"))
@@ -478,6 +480,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("ListJobs", NULL, "a(otssss)", method_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("State", "s", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Cancelable", "b", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("CrashCancels", "b", get_manager, 0, 0),
         SD_BUS_PROPERTY("Job", "o", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Waiting", "a(osssts)", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("KernelAbi", "a{ss}", get_manager, 0, 0),

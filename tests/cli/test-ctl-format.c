@@ -135,6 +135,7 @@ static void test_status_waiting(void **state) {
 
         m.waiting = (WaitingList){ waiting, ELEMENTSOF(waiting) };
         m.cancelable = true;
+        m.crash_cancels = true;
         assert_status(&v, &plain,
                       "       State: freezing (cancelable)\n"
                       "      Kernel: 7.3.4 #1 SMP\n"
@@ -142,7 +143,9 @@ static void test_status_waiting(void **state) {
                       " Next kernel: none loaded\n"
                       " Waiting for: vmm-1 (freeze: waiting, 12.3 s left): pausing\n"
                       "              vmm-2 (freeze: waiting, overdue)\n"
-                      "              vmm-3 (freeze: waiting)\n");
+                      "              vmm-3 (freeze: waiting)\n"
+                      "       Crash: would cancel an update: not all descriptors are in a descriptor store\n");
+        m.crash_cancels = false;
         /* Another host's clock is not known: no time left is told. */
         v.now_usec = 0;
         m.waiting.n = 1;

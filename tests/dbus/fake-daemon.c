@@ -144,6 +144,7 @@ static int open_ports(Machine *m) {
                 .random = port_random,
                 .pci = &pci_ops,
                 .run_fd = open(m->run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC),
+                .state_fd = -1,
         };
         if (m->ports.run_fd < 0)
                 return -errno;
@@ -176,6 +177,7 @@ static int serve(Machine *m) {
                 r = manager_new(&m->ports, &m->config, NULL, 0, &m->bus.manager);
         if (r < 0)
                 return r;
+        bus_restore_participants(&m->bus);
         manager_watch(m->bus.manager, &bus_manager_events, &m->bus);
         r = bus_request_name(&m->bus);
         if (r < 0)

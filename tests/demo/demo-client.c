@@ -12,8 +12,12 @@
  *
  * In each phase: "prepare": open a session, preserve the memory (the guest goes on
  * writing), Ready. "freeze": stop the guest, preserve the state, Ready. "resume": close
- * the session, go on. If the daemon leaves the bus while the guest is stopped, no jump
- * can come any more: go on.
+ * the session, go on.
+ *
+ * If the daemon leaves the bus while the guest is stopped, no jump can come any more: the
+ * guest goes on, but the session stays. When the daemon is back and still knows the
+ * registration, it says how things stand: nothing (what was prepared is prepared) or
+ * "resume". If it does not know it, all is let go, and the client registers anew.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -34,6 +38,7 @@ typedef struct Client {
         size_t size;
         bool direct, once;
         bool prepared;    /* our memory is preserved, or was on its way to be */
+        bool stopped;     /* the guest is */
         unsigned n_tries; /* of resizing the memory after a resume */
         sd_bus *bus;
         sd_event *event;
@@ -128,6 +133,7 @@ static int on_write(sd_event_source *source, void *userdata) {
 }
 
 static void set_running(Client *c, bool running) {
+        c->stopped = !running;
         (void)sd_event_source_set_enabled(c->writer, running ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
@@ -256,19 +262,38 @@ static int take_part(Client *c) {
         return MIN_OF(r, 0);
 }
 
+/* Whether the registration outlived the daemon: then its object is there. */
+static bool is_registered(Client *c) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_free_ char *name = NULL;
+
+        int r = c->participant ? sd_bus_get_property_string(c->bus, LIVEUPDATE_BUS_NAME, c->participant,
+                                                            LIVEUPDATE_PARTICIPANT_INTERFACE, "Name", &error, &name)
+                               : -ENOENT;
+        sd_bus_error_free(&error);
+        return r >= 0 && streq(name, c->name);
+}
+
 /* The daemon came or went. */
 static int on_owner(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Client *c = userdata;
         const char *name, *old, *new;
         if (sd_bus_message_read(message, "sss", &name, &old, &new) < 0)
                 return 0;
-        if (*new) {
-                (void)take_part(c);
+        if (!*new) {
+                if (c->stopped) {
+                        set_running(c, true);
+                        say(c, "goes on (the daemon is gone)");
+                }
+                return 0;
+        }
+        if (is_registered(c)) {
+                say(c, "still takes part");
                 return 0;
         }
         if (c->prepared)
-                resume(c, "the daemon is gone");
-        return 0;
+                resume(c, "the daemon does not know us any more");
+        return MIN_OF(take_part(c), 0);
 }
 
 static int start(Client *c) {

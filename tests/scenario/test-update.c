@@ -12,35 +12,8 @@
 #include "common/names.h"
 #include "scenario/world.h"
 
-static World *two_clients(void) {
-        World *w = world_new();
-
-        assert_int_equal(world_boot(w), 0);
-        assert_int_equal(world_load(w), 0);
-        assert_int_equal(client_join(world_client(w, "vm-a", false)), 0);
-        assert_int_equal(client_join(world_client(w, "vm-b", true)), 0);
-        return w;
-}
-
-/* All clients of w come back and finish; the update is over. */
-static void come_back(World *w) {
-        uint64_t number = w->manager->incoming.job->number;
-
-        assert_int_equal(w->manager->phase, PHASE_UPDATED);
-        for (size_t i = 0; i < w->n_clients; i++)
-                assert_int_equal(client_return(&w->clients[i]), 0);
-        for (size_t i = 0; i < w->n_clients; i++)
-                assert_int_equal(client_finish(&w->clients[i]), 0);
-        assert_int_equal(w->manager->phase, PHASE_NORMAL);
-        Job *j = job_list_find(&w->manager->jobs, number);
-        assert_non_null(j);
-        assert_int_equal(j->state, JOB_DONE);
-        assert_int_equal(j->finished, w->n_clients);
-        world_check(w);
-}
-
 static void test_round_trip(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         uint64_t span, error;
         char id[UPDATE_ID_SIZE];
 
@@ -58,7 +31,7 @@ static void test_round_trip(void **state) {
         assert_string_equal(j->from_release, "7.3.4-boot0");
         assert_string_equal(j->to_release, "7.3.4-boot1");
         assert_int_equal(j->expected, 2);
-        come_back(w);
+        world_come_back(w);
 
         const Timeline *t = manager_job_timeline(w->manager, j);
         assert_non_null(t);
@@ -72,7 +45,7 @@ static void test_round_trip(void **state) {
 }
 
 static void test_three_kernels(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         uint64_t first = 0;
 
         for (unsigned i = 0; i < 3; i++) {
@@ -81,7 +54,7 @@ static void test_three_kernels(void **state) {
                 assert_true(w->manager->job->number > first);
                 first = w->manager->job->number;
                 assert_int_equal(world_arrive(w), 0);
-                come_back(w);
+                world_come_back(w);
                 assert_int_equal(world_load(w), 0);
                 for (size_t c = 0; c < w->n_clients; c++)
                         assert_int_equal(client_join(&w->clients[c]), 0);
@@ -90,7 +63,7 @@ static void test_three_kernels(void **state) {
 }
 
 static void test_by_hand(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_int_equal(world_job(w, world_prepare), 0);
         assert_int_equal(w->manager->phase, PHASE_PREPARED);
@@ -101,49 +74,20 @@ static void test_by_hand(void **state) {
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(w->manager->incoming.job->number, number);
         assert_int_equal(w->manager->incoming.job->kind, JOB_EXECUTE);
-        come_back(w);
-}
-
-/* Everything is as before an update, and an update works. */
-static void put_back(World *w) {
-        LuoFakeStats stats;
-
-        assert_int_equal(w->manager->phase, PHASE_NORMAL);
-        world_check(w);
-        luo_fake_stats(w->luo, &stats);
-        assert_int_equal(stats.outgoing, 0);
-        assert_int_equal(stats.preserved_files, 0);
-        for (size_t i = 0; i < w->n_clients; i++) {
-                assert_false(luo_fake_is_preserved(w->luo, w->clients[i].memory));
-                for (size_t phase = 0; phase < 3; phase++)
-                        w->clients[i].manner[phase] = MANNER_READY;
-                if (!w->clients[i].dead)
-                        assert_int_equal(client_join(&w->clients[i]), 0);
-        }
-        for (size_t i = 0; i < w->n_clients; i++)
-                if (w->clients[i].dead) { /* somebody starts it again */
-                        w->clients[i].dead = false;
-                        assert_int_equal(client_join(&w->clients[i]), 0);
-                }
-        if (!w->kexec.loaded ||
-            !w->manager->next.loaded) /* a restarted daemon trusts no image that it did not judge */
-                assert_int_equal(world_load(w), 0);
-        assert_int_equal(world_job(w, world_update), 0);
-        assert_int_equal(world_arrive(w), 0);
-        come_back(w);
+        world_come_back(w);
 }
 
 static void test_cancel_prepared(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_int_equal(world_job(w, world_prepare), 0);
         assert_true(manager_cancelable(w->manager));
         assert_int_equal(world_job(w, manager_cancel), 0);
-        put_back(w);
+        world_put_back(w);
 }
 
 static void test_cancel_frozen(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_int_equal(world_job(w, world_prepare), 0);
         assert_int_equal(world_job(w, manager_freeze), 0);
@@ -154,12 +98,12 @@ static void test_cancel_frozen(void **state) {
         assert_int_equal(w->n_resumed, 2);
         assert_int_equal(w->resumed[0], 1);
         assert_int_equal(w->resumed[1], 0);
-        put_back(w);
+        world_put_back(w);
 }
 
 static void test_cancel_while_waiting(void **state) {
         for (size_t phase = 0; phase < 2; phase++) {
-                _cleanup_world_ World *w = two_clients();
+                _cleanup_world_ World *w = world_two_clients();
 
                 w->clients[1].manner[phase] = MANNER_SILENT;
                 assert_int_equal(world_job(w, world_update), -EINPROGRESS);
@@ -169,12 +113,12 @@ static void test_cancel_while_waiting(void **state) {
                 assert_int_equal(j->state, JOB_CANCELLED);
                 assert_int_equal(j->failure.reason, REASON_CANCELLED);
                 w->clients[1].asked[phase] = false;
-                put_back(w);
+                world_put_back(w);
         }
 }
 
 static void test_cancel_nothing(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_false(manager_cancelable(w->manager));
         assert_true(world_job(w, manager_cancel) < 0);
@@ -183,20 +127,20 @@ static void test_cancel_nothing(void **state) {
 
 static void test_veto(void **state) {
         for (size_t phase = 0; phase < 2; phase++) {
-                _cleanup_world_ World *w = two_clients();
+                _cleanup_world_ World *w = world_two_clients();
 
                 w->clients[0].manner[phase] = MANNER_VETO;
                 assert_int_equal(world_job(w, world_update), -ECANCELED);
                 assert_int_equal(w->last_failure.reason, REASON_VETO);
                 assert_string_equal(w->last_failure.subject, "vm-a");
                 assert_string_equal(w->last_failure.detail, "not now");
-                put_back(w);
+                world_put_back(w);
         }
 }
 
 static void test_deadline(void **state) {
         for (size_t phase = 0; phase < 2; phase++) {
-                _cleanup_world_ World *w = two_clients();
+                _cleanup_world_ World *w = world_two_clients();
 
                 w->clients[0].manner[phase] = MANNER_SILENT;
                 assert_int_equal(world_job(w, world_update), -EINPROGRESS);
@@ -206,43 +150,43 @@ static void test_deadline(void **state) {
                 assert_int_equal(w->last_failure.reason, REASON_DEADLINE);
                 assert_string_equal(w->last_failure.subject, "vm-a");
                 w->clients[0].asked[phase] = false;
-                put_back(w);
+                world_put_back(w);
         }
 }
 
 static void test_client_dies(void **state) {
         for (size_t phase = 0; phase < 2; phase++) {
-                _cleanup_world_ World *w = two_clients();
+                _cleanup_world_ World *w = world_two_clients();
 
                 w->clients[0].manner[phase] = MANNER_DIE;
                 assert_int_equal(world_job(w, world_update), -ECANCELED);
                 assert_int_equal(w->last_failure.reason, REASON_PARTICIPANT_DIED);
-                put_back(w);
+                world_put_back(w);
         }
 }
 
 static void test_client_dies_but_keeps(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         w->clients[0].participant->on_death = ON_DEATH_KEEP;
         w->clients[0].manner[1] = MANNER_DIE;
         assert_int_equal(world_job(w, world_update), 0);
         assert_true(w->kexec.jumped);
         assert_int_equal(world_arrive(w), 0);
-        come_back(w); /* its memory came through, somebody else claims it */
+        world_come_back(w); /* its memory came through, somebody else claims it */
 }
 
 static void test_freeze_fails_in_kernel(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         luo_fake_fail_freeze(w->luo, EIO);
         assert_int_equal(world_job(w, world_update), -ECANCELED);
         assert_int_equal(w->last_failure.reason, REASON_FREEZE_FAILED);
-        put_back(w);
+        world_put_back(w);
 }
 
 static void test_no_image(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         w->kexec.loaded = false;
         assert_true(world_job(w, world_prepare) < 0);
@@ -275,32 +219,32 @@ static void test_bad_kernel(void **state) {
 }
 
 static void test_image_vanishes(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_int_equal(world_job(w, world_prepare), 0);
         w->kexec.loaded = false;
         assert_int_equal(world_job(w, world_update), -ECANCELED);
         assert_int_equal(w->last_failure.reason, REASON_NO_IMAGE);
-        put_back(w);
+        world_put_back(w);
 }
 
 static void test_device_held(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         luo_fake_hold(w->luo, LUO_FAKE_FOR_EVER);
         assert_int_equal(world_job(w, world_update), -ECANCELED);
         assert_int_equal(w->last_failure.reason, REASON_LUO_BUSY);
         luo_fake_release(w->luo);
-        put_back(w);
+        world_put_back(w);
 
-        _cleanup_world_ World *patient = two_clients();
+        _cleanup_world_ World *patient = world_two_clients();
         luo_fake_hold(patient->luo, LUO_FAKE_ATTEMPTS / 2);
         assert_int_equal(world_job(patient, world_update), 0);
         assert_true(patient->kexec.jumped);
 }
 
 static void test_crash_while_prepared(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         LuoFakeStats stats;
 
         assert_int_equal(world_job(w, world_prepare), 0);
@@ -316,12 +260,12 @@ static void test_crash_while_prepared(void **state) {
         assert_int_equal(stats.outgoing, 1);
         for (size_t i = 0; i < w->n_clients; i++)
                 client_leave(&w->clients[i]);
-        put_back(w);
+        world_put_back(w);
 }
 
 static void test_crash_in_each_wait(void **state) {
         for (size_t phase = 0; phase < 2; phase++) {
-                _cleanup_world_ World *w = two_clients();
+                _cleanup_world_ World *w = world_two_clients();
 
                 w->clients[1].manner[phase] = MANNER_SILENT;
                 assert_int_equal(world_job(w, world_update), -EINPROGRESS);
@@ -338,13 +282,13 @@ static void test_crash_in_each_wait(void **state) {
                         w->clients[i].asked[phase] = false;
                         client_leave(&w->clients[i]);
                 }
-                put_back(w);
+                world_put_back(w);
         }
 }
 
 /* In the new kernel: before anybody claimed, and after one claimed with a store. */
 static void test_crash_while_updated(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         w->with_store = true;
         assert_int_equal(world_job(w, world_update), 0);
@@ -360,12 +304,12 @@ static void test_crash_while_updated(void **state) {
         world_crash(w);
         assert_int_equal(world_boot(w), 0);
         assert_int_equal(w->manager->incoming.claimed, 1);
-        come_back(w);
+        world_come_back(w);
         assert_int_equal(w->n_stored, 0);
 }
 
 static void test_finish_with_unclaimed(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         Refusal refusal;
         Job *j;
 
@@ -384,7 +328,7 @@ static void test_finish_with_unclaimed(void **state) {
 }
 
 static void test_finish_late(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_int_equal(config_parse(&w->config, "t", "[Update]\nFinishTimeoutSec=60\n", 29, NULL, NULL), 0);
         assert_int_equal(world_job(w, world_update), 0);
@@ -403,7 +347,7 @@ static void test_finish_late(void **state) {
 }
 
 static void test_finish_blocked(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         Refusal refusal;
         Job *j;
 
@@ -425,7 +369,7 @@ static void test_finish_blocked(void **state) {
 }
 
 static void test_owners(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         Refusal refusal;
 
         w->manager->sessions.items[0]->uid = 1000;
@@ -435,13 +379,13 @@ static void test_owners(void **state) {
         assert_int_equal(world_arrive(w), 0);
         assert_true(manager_claim_session(w->manager, "vm-a", 1001, ":1.1", NULL, NULL, &refusal) < 0);
         assert_int_equal(refusal.reason, REASON_NOT_OWNER);
-        come_back(w);
+        world_come_back(w);
 }
 
 static void test_names(void **state) {
         static const char *const bad[] = { "systemd", OWN_SESSION_NAME, "", "a/b",
                                            "0123456789012345678901234567890123456789012345678901234567890123" };
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         Refusal refusal;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
@@ -452,7 +396,7 @@ static void test_names(void **state) {
 
 /* A memfd that would come back read-only is refused before it is too late. */
 static void test_noexec_memfd(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
         Session *s = session_table_find(&w->manager->sessions, "vm-a");
         Refusal refusal;
 
@@ -470,7 +414,7 @@ static void test_noexec_memfd(void **state) {
 }
 
 static void test_broken_boot(void **state) {
-        _cleanup_world_ World *w = two_clients();
+        _cleanup_world_ World *w = world_two_clients();
 
         assert_int_equal(world_job(w, world_update), 0);
         luo_fake_break_next_boot(w->luo);

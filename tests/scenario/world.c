@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -45,8 +46,8 @@ static const ClockOps clock_ops = {
 static int store_put(void *self, const char *name, int fd) {
         World *w = self;
 
-        if (w->n_stored == ELEMENTSOF(w->stored))
-                return -E2BIG;
+        if (w->n_stored >= MIN_OF(w->store_max, ELEMENTSOF(w->stored)))
+                return -ENOSPC;
         snprintf(w->stored[w->n_stored].name, sizeof(w->stored[0].name), "%s", name);
         w->stored[w->n_stored++].fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         return 0;
@@ -64,7 +65,12 @@ static int store_drop(void *self, const char *name) {
         return -ENOENT;
 }
 
-static const StoreOps store_ops = { .put = store_put, .drop = store_drop };
+/* What was dropped is closed already. */
+static int store_flush(_unused_ void *self) {
+        return 0;
+}
+
+static const StoreOps store_ops = { .put = store_put, .drop = store_drop, .flush = store_flush };
 
 static void no_sync(_unused_ void *self) {
 }
@@ -124,19 +130,23 @@ World *world_new(void) {
         assert_int_equal(config_init(&w->config), 0);
         w->config.luo_busy_usec = 0;
         w->now = USEC_PER_SEC;
-        snprintf(w->run_path, sizeof(w->run_path), "/tmp/liveupdated-scenario-XXXXXX");
+        w->store_max = ELEMENTSOF(w->stored);
+        /* As /run, in memory: the sweeps write a lot. */
+        snprintf(w->run_path, sizeof(w->run_path), "%s/liveupdated-scenario-XXXXXX",
+                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         assert_non_null(mkdtemp(w->run_path));
         w->ports.run_fd = -1;
         return w;
 }
 
 static void clean_run_dir(World *w) {
-        static const char *const names[] = { "state", "incoming.manifest", "incoming.timeline", "incoming.notes" };
-        int fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = opendir(w->run_path);
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                (void)unlinkat(fd, names[i], 0);
-        fd_close(fd);
+        assert_non_null(dir);
+        for (struct dirent *e; (e = readdir(dir));)
+                if (e->d_name[0] != '.')
+                        assert_int_equal(unlinkat(dirfd(dir), e->d_name, 0), 0);
+        (void)closedir(dir);
 }
 
 static void host_facts(World *w) {
@@ -146,6 +156,21 @@ static void host_facts(World *w) {
         snprintf(w->host.abi.luo, sizeof(w->host.abi.luo), "luo-v5");
         free(w->host.cmdline);
         w->host.cmdline = strdup("console=ttyS0 kho=on liveupdate=on");
+}
+
+/* A client whose registration outlived the daemon keeps it; one that died meanwhile is
+ * found out, as by its lease. */
+static void find_participant(Client *c) {
+        Manager *m = c->world->manager;
+
+        for (size_t i = 0; i < m->barrier.n; i++) {
+                Participant *p = m->barrier.items[i];
+                if (p->userdata || !streq(p->name, c->name))
+                        continue;
+                p->userdata = c;
+                c->participant = p;
+                return;
+        }
 }
 
 static int try_boot(World *w) {
@@ -173,15 +198,22 @@ static int try_boot(World *w) {
                 .sync = no_sync,
                 .random = fixed_random,
                 .run_fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC),
+                .state_fd = -1,
         };
         assert_int_equal(worker_new_inline(&w->ports.luo_lane), 0);
         assert_int_equal(worker_new_inline(&w->ports.image_lane), 0);
         int r = manager_new(&w->ports, &w->config, stored, n, &w->manager);
-        if (r < 0)
+        if (r < 0) {
                 world_crash(w);
-        else
-                manager_watch(w->manager, &events, w);
-        return r;
+                return r;
+        }
+        for (size_t i = 0; i < w->n_clients; i++)
+                find_participant(&w->clients[i]);
+        manager_watch(w->manager, &events, w);
+        for (size_t i = 0; i < w->n_clients; i++) /* their leases hang up */
+                if (w->clients[i].dead)
+                        client_die(&w->clients[i]);
+        return 0;
 }
 
 int world_boot(World *w) {
@@ -217,6 +249,7 @@ int world_arrive(World *w) {
         for (size_t i = 0; i < w->n_clients; i++) {
                 w->clients[i].session_fd = fd_close(w->clients[i].session_fd);
                 w->clients[i].memory = fd_close(w->clients[i].memory);
+                w->clients[i].lease = fd_close(w->clients[i].lease);
         }
         w->boots++;
         clean_run_dir(w);
@@ -229,6 +262,7 @@ World *world_free(World *w) {
         for (size_t i = 0; i < w->n_clients; i++) {
                 fd_close(w->clients[i].session_fd);
                 fd_close(w->clients[i].memory);
+                fd_close(w->clients[i].lease);
         }
         for (size_t i = 0; i < w->n_stored; i++)
                 fd_close(w->stored[i].fd);
@@ -242,6 +276,18 @@ World *world_free(World *w) {
 }
 
 /* Running. */
+
+void client_die(Client *c) {
+        Manager *m = c->world->manager;
+
+        c->dead = true;
+        c->lease = fd_close(c->lease);
+        client_leave(c);
+        if (c->participant)
+                manager_unregister(m, TAKE_PTR(c->participant));
+        if (m)
+                manager_owner_gone(m, c->name);
+}
 
 static bool answer(World *w, Client *c, size_t i) {
         static const Want wants[] = { WANT_PREPARE, WANT_FREEZE, WANT_RESUME };
@@ -261,12 +307,8 @@ static bool answer(World *w, Client *c, size_t i) {
                 (void)manager_ready(w->manager, c->participant, wants[i], &ignored);
         else if (c->manner[i] == MANNER_VETO)
                 (void)manager_veto(w->manager, c->participant, wants[i], "not now", &ignored);
-        else {
-                c->dead = true;
-                client_leave(c);
-                manager_unregister(w->manager, TAKE_PTR(c->participant));
-                manager_owner_gone(w->manager, c->name);
-        }
+        else
+                client_die(c);
         return true;
 }
 
@@ -337,7 +379,7 @@ static void fill(void *memory, const char *name) {
 Client *world_client(World *w, const char *name, bool direct) {
         Client *c = &w->clients[w->n_clients++];
 
-        *c = (Client){ .world = w, .name = name, .direct = direct, .session_fd = -1, .memory = -1 };
+        *c = (Client){ .world = w, .name = name, .direct = direct, .session_fd = -1, .memory = -1, .lease = -1 };
         return c;
 }
 
@@ -385,15 +427,36 @@ static int preserve(Client *c) {
         return await(c, manager_preserve_fd(m, s, 0, c->memory, 7, replied, c, &c->refusal));
 }
 
+static int take_part(Client *c) {
+        int ends[2];
+
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        Registration registration = {
+                .name = c->name,
+                .what = "prepare:freeze:resume",
+                .on_death = c->on_death,
+                .owner = c->name,
+                .lease = ends[0],
+        };
+        int r = manager_register(c->world->manager, &registration, &c->participant, &c->refusal);
+        if (r < 0) {
+                fd_close(ends[0]);
+                fd_close(ends[1]);
+                return r;
+        }
+        fd_close(c->lease);
+        c->lease = ends[1];
+        c->participant->userdata = c;
+        manager_registered(c->world->manager, c->participant);
+        return 0;
+}
+
 int client_join(Client *c) {
         Manager *m = c->world->manager;
 
         int r = make_memory(c);
-        if (r >= 0 && !c->participant) {
-                r = manager_register(m, c->name, "prepare:freeze:resume", c->on_death, &c->participant, &c->refusal);
-                if (r >= 0)
-                        c->participant->userdata = c;
-        }
+        if (r >= 0 && !c->participant)
+                r = take_part(c);
         c->failure = -EINPROGRESS;
         if (r >= 0)
                 r = await(c, manager_open_session(m, c->name, 0, c->name, replied, c, &c->refusal));
@@ -477,4 +540,60 @@ void world_check(World *w) {
                         if (!c->dead && c->told[1] > 0 && w->boots == 0)
                                 assert_true(c->told[2] >= 1);
                 }
+}
+
+/* Whole passages that tests share. */
+
+World *world_two_clients(void) {
+        World *w = world_new();
+
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(world_load(w), 0);
+        assert_int_equal(client_join(world_client(w, "vm-a", false)), 0);
+        assert_int_equal(client_join(world_client(w, "vm-b", true)), 0);
+        return w;
+}
+
+void world_come_back(World *w) {
+        uint64_t number = w->manager->incoming.job->number;
+
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        for (size_t i = 0; i < w->n_clients; i++)
+                assert_int_equal(client_return(&w->clients[i]), 0);
+        for (size_t i = 0; i < w->n_clients; i++)
+                assert_int_equal(client_finish(&w->clients[i]), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        Job *j = job_list_find(&w->manager->jobs, number);
+        assert_non_null(j);
+        assert_int_equal(j->state, JOB_DONE);
+        assert_int_equal(j->finished, w->n_clients);
+        world_check(w);
+}
+
+void world_put_back(World *w) {
+        LuoFakeStats stats;
+
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        world_check(w);
+        luo_fake_stats(w->luo, &stats);
+        assert_int_equal(stats.outgoing, 0);
+        assert_int_equal(stats.preserved_files, 0);
+        for (size_t i = 0; i < w->n_clients; i++) {
+                assert_false(luo_fake_is_preserved(w->luo, w->clients[i].memory));
+                for (size_t phase = 0; phase < 3; phase++)
+                        w->clients[i].manner[phase] = MANNER_READY;
+                if (!w->clients[i].dead)
+                        assert_int_equal(client_join(&w->clients[i]), 0);
+        }
+        for (size_t i = 0; i < w->n_clients; i++)
+                if (w->clients[i].dead) { /* somebody starts it again */
+                        w->clients[i].dead = false;
+                        assert_int_equal(client_join(&w->clients[i]), 0);
+                }
+        if (!w->kexec.loaded ||
+            !w->manager->next.loaded) /* a restarted daemon trusts no image that it did not judge */
+                assert_int_equal(world_load(w), 0);
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        world_come_back(w);
 }

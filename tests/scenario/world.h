@@ -27,6 +27,7 @@ typedef struct Client {
         OnDeath on_death;
         Participant *participant;
         int session_fd; /* its own copy; -1 */
+        int lease;      /* its end; -1 */
         int memory;     /* its memfd; -1 after the jump until retrieved */
         bool preserved;
         unsigned told[3]; /* how often it was asked: prepare, freeze, resume */
@@ -58,11 +59,11 @@ struct World {
         size_t resumed[CLIENTS_MAX * 4];
         /* The store of the service manager. */
         struct {
-                char name[80];
+                char name[96];
                 int fd;
-        } stored[16];
-        size_t n_stored;
-        bool with_store;
+        } stored[64];
+        size_t n_stored, store_max;
+        bool with_store;   /* set before world_boot(), as store_max */
         const PciOps *pci; /* NULL: no devices; set before world_boot() */
         void *pci_self;
         const LinkOps *links; /* the same of network interfaces */
@@ -94,6 +95,8 @@ Client *world_client(World *w, const char *name, bool direct);
 int client_join(Client *c);
 /* Lets its session go, as clients must when told to resume in the old kernel. */
 void client_leave(Client *c);
+/* It is gone, and the daemon, if there is one, learns it. */
+void client_die(Client *c);
 /* Claims, retrieves, compares. 0 or the first failure. */
 int client_return(Client *c);
 int client_finish(Client *c);
@@ -109,3 +112,10 @@ int world_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 
 /* What must hold whenever nothing moves; cmocka assertions. */
 void world_check(World *w);
+
+/* A running daemon, a loaded kernel, two clients that have joined, the second one direct. */
+World *world_two_clients(void);
+/* In the new kernel: all clients come back and finish; the update is over. */
+void world_come_back(World *w);
+/* Everything is as before an update, and a whole update works. */
+void world_put_back(World *w);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2034,SC2153
 #
-# SIGKILL of the daemon: while PREPARED, while FROZEN, and in the new kernel before and
-# after a client has claimed. It comes back to a true state and says so; clients go on.
+# SIGKILL of the daemon in each phase, with a descriptor store: with open sessions in
+# NORMAL; while PREPARING, FREEZING and FROZEN (put back); while PREPARED (goes on, with the
+# update); and in the new kernel before and after a client has claimed.
 
-PLAN=33
+PLAN=58
 STAGES=2
 
 begin() {
@@ -14,53 +15,87 @@ begin() {
         check 'the daemon is ready' start_daemon
 }
 
-crash() {
+forget_words() {
         local client
-        kill_daemon
         for client in vm-a vm-b; do
-                client_says "$client" 'resumed (the daemon is gone)'
-                client_says "$client" 'memory is resizable'
+                : >"$(client_log "$client")"
         done
-        : >"$(client_log vm-a)"
-        : >"$(client_log vm-b)"
-        check 'the daemon comes back' restart_daemon
-        check 'the state is normal' state_is normal
-        like "$(property Notice)" "$1" "the daemon says that it died while $1"
-        client_says vm-a 'takes part'
-        client_says vm-b 'takes part'
 }
 
-load() {
-        liveupdatectl load "$NEXT_KERNEL" --initrd "$NEXT_INITRD" --append "$NEXT_APPEND"
+# all_say TEXT: both clients.
+all_say() {
+        client_says vm-a "$1"
+        client_says vm-b "$1"
 }
+
+# crash WHAT: SIGKILL and a restart.
+crash() {
+        kill_daemon
+        check "$1: the daemon comes back" restart_daemon
+}
+
+# put_back PHASE: after a crash in the middle, everything is as before.
+put_back() {
+        crash "$1"
+        check "$1: the state is normal" wait_for 10 state_is normal
+        like "$(property Notice)" "$1" "the daemon says that it died while $1"
+        all_say 'still takes part'
+        all_say 'resumed (told to)'
+        all_say 'memory is resizable'
+        forget_words
+}
+
+# left N: the daemon has seen N participants leave.
+left() { (($(grep -c 'Participant mute has left' "$DAEMON_LOG") >= $1)); }
 
 stage1() {
         begin
+        is "$(property CrashCancels)" 'b false' 'a crash would cancel nothing'
         start_client vm-a
         start_client vm-b --direct
-        client_says vm-a 'takes part'
-        client_says vm-b 'takes part'
-        : >"$(client_log vm-a)"
-        : >"$(client_log vm-b)"
-        load && liveupdatectl prepare
+        all_say 'takes part'
+        forget_words
+        liveupdatectl load "$NEXT_KERNEL" --initrd "$NEXT_INITRD" --append "$NEXT_APPEND"
+
+        # Somebody does not answer, so the phase lasts.
+        start_client mute --mute prepare
+        client_says mute 'takes part'
+        liveupdatectl --no-block prepare
+        all_say 'prepared'
+        put_back preparing
+        kill_client mute
+        check 'who died is out' wait_for 10 left 1
+
+        start_client mute --mute freeze
+        client_says mute 'takes part'
+        liveupdatectl prepare && liveupdatectl --no-block freeze
+        all_say 'frozen'
+        put_back freezing
+        kill_client mute
+        check 'who died is out' wait_for 10 left 2
+
+        liveupdatectl prepare && liveupdatectl freeze
+        put_back frozen
+
+        check 'prepare, once more' liveupdatectl prepare
         crash prepared
-        load && liveupdatectl prepare && liveupdatectl freeze
-        crash frozen
+        check 'the state is prepared again' state_is prepared
+        all_say 'still takes part'
+        is "$(property CrashCancels)" 'b false' 'all descriptors are in the store again'
+        like "$(liveupdatectl sessions)" 'vm-a.*outgoing' 'the sessions are there'
         liveupdatectl update
-        not_ok 'an update after two crashes' "$(tail -n 20 "$DAEMON_LOG")"
+        not_ok 'the update after five crashes' "$(tail -n 20 "$DAEMON_LOG")"
 }
 
 stage2() {
         begin
         check 'the state is updated' state_is updated
-        kill_daemon
-        check 'the daemon comes back' restart_daemon
+        crash 'before a claim'
         check 'it still knows what came in' state_is updated
         start_client vm-a
         client_says vm-a 'memory is intact'
         client_says vm-a 'finished'
-        kill_daemon
-        check 'the daemon comes back' restart_daemon
+        crash 'after a claim'
         start_client vm-b --direct
         client_says vm-b 'memory is intact'
         check 'the state is normal' wait_for 10 state_is normal

@@ -26,7 +26,7 @@
 
 #include "common/macro.h"
 
-enum { STORE_MAX = 64, NAME_SIZE = 256, PASSED_MAX = 16, FIRST_PASSED = 3 };
+enum { STORE_MAX = 256, NAME_SIZE = 256, PASSED_MAX = 16, FIRST_PASSED = 3 };
 
 typedef struct Stored {
         int fd;
@@ -92,7 +92,17 @@ static int listen_on(const char *dir, const char *name, int type) {
 
 /* --- the descriptor store ----------------------------------------------------------- */
 
+/* As systemd has it: up to 255 printable ASCII characters without a colon. */
+static bool name_valid(const char *name) {
+        for (const char *c = name; *c; c++)
+                if (*c < ' ' || *c > '~' || *c == ':')
+                        return false;
+        return strlen(name) < NAME_SIZE;
+}
+
 static void store_add(Supervisor *s, int fd, const char *name) {
+        if (!name_valid(name))
+                name = "stored";
         if (s->n_store == STORE_MAX) {
                 (void)close(fd);
                 return;
@@ -147,12 +157,15 @@ static void pass_store(Supervisor *s) {
 }
 
 static _Noreturn void run_service(Supervisor *s) {
+        char number[16];
         int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
         if (log < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
                 _exit(126);
         (void)setsid();
         (void)setenv("NOTIFY_SOCKET", s->notify_path, 1);
+        (void)snprintf(number, sizeof(number), "%d", STORE_MAX);
+        (void)setenv("FDSTORE", number, 1);
         pass_store(s);
         execvp(s->argv[0], s->argv);
         fprintf(stderr, "luvm-service: %s: %s\n", s->argv[0], strerror(errno));

@@ -293,6 +293,8 @@ static const ReasonWords reason_table[_REASON_MAX] = {
         [REASON_DAEMON_DIED] = { "daemon-died", "liveupdated ended while the job was running.",
                                  "What could be put back was put back: see the state and start the job again.",
                                  EOWNERDEAD },
+        [REASON_HANDOVER_LOST] = { "handover-lost", "What an update was to carry into this kernel did not arrive.",
+                                   "Start the workloads anew; the logs of both boots may tell why.", ENODATA },
         [REASON_MANIFEST_INVALID] = { "manifest-invalid",
                                       "The record that the previous kernel's daemon left is not valid.",
                                       "The sessions are still in the kernel and can be claimed by name; install the "

@@ -29,7 +29,7 @@ typedef struct App {
         StoredFd *stored;
         char **stored_names;
         size_t n_stored;
-        const char *run_dir;
+        const char *run_dir, *state_dir;
 } App;
 
 static int take_stored_fds(App *a) {
@@ -162,7 +162,7 @@ static int start_lookout(App *a) {
 }
 
 static int run(App *a) {
-        int r = real_ports_open(&a->real, a->run_dir);
+        int r = real_ports_open(&a->real, a->run_dir, a->state_dir);
         if (r < 0)
                 return r;
         r = take_stored_fds(a);
@@ -227,6 +227,8 @@ static void help(void) {
              "     --version                  Show the version\n"
              "     --runtime-directory=DIR    Where to keep what a restart must find\n"
              "                                (default: $RUNTIME_DIRECTORY or /run/liveupdated)\n"
+             "     --state-directory=DIR      Where to keep what the next boot must find\n"
+             "                                (default: $STATE_DIRECTORY or /var/lib/liveupdated)\n"
              "     --debug                    Log more\n");
 }
 
@@ -235,12 +237,14 @@ static int parse_arguments(App *a, int argc, char **argv) {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'v' },
                 { "runtime-directory", required_argument, NULL, 'r' },
+                { "state-directory", required_argument, NULL, 's' },
                 { "debug", no_argument, NULL, 'd' },
                 {},
         };
         int c;
 
         a->run_dir = getenv("RUNTIME_DIRECTORY") ?: "/run/liveupdated";
+        a->state_dir = getenv("STATE_DIRECTORY") ?: "/var/lib/liveupdated";
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
@@ -251,6 +255,9 @@ static int parse_arguments(App *a, int argc, char **argv) {
                         return 0;
                 case 'r':
                         a->run_dir = optarg;
+                        break;
+                case 's':
+                        a->state_dir = optarg;
                         break;
                 case 'd':
                         log_set_max_priority(LOG_PRI_DEBUG);
@@ -266,7 +273,7 @@ static int parse_arguments(App *a, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        static App app = { .real = { .ports = { .run_fd = -1 } } };
+        static App app = { .real = { .ports = { .run_fd = -1, .state_fd = -1 } } };
         sigset_t signals;
 
         int r = parse_arguments(&app, argc, argv);

@@ -233,7 +233,10 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
                 registry_clear(m);
                 r = look_for_own(m);
         }
+        if (r >= 0 && !m->incoming.any)
+                departure_check(m);
         if (r >= 0 && m->incoming.any) {
+                departure_clear(m);
                 (void)manager_event(m, EVENT_ARRIVED, NULL);
                 if (before.valid && recovery_read_notes(m, note_from_before) == -EBADMSG)
                         manager_notice(

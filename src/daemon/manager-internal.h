@@ -177,6 +177,15 @@ void registry_remove_participant(const Manager *m, const Participant *p);
 unsigned registry_load(Manager *m);
 void registry_clear(Manager *m);
 
+/* departure.c */
+/* What the next boot should know if nothing arrives there; written by a worker. */
+int departure_encode(const Manager *m, char **ret, size_t *ret_size);
+int departure_write(const Ports *p, const char *text, size_t size);
+/* The update was cancelled, or has arrived. */
+void departure_clear(const Manager *m);
+/* At start, when nothing came in: was there anything to come? */
+void departure_check(Manager *m);
+
 /* recovery.c */
 struct RunState {
         bool valid; /* of this boot */

@@ -167,21 +167,57 @@ void update_begin(Manager *m) {
 
 /* Freeze: the clients pause, the file systems sync, the manifest is written. */
 
-static int run_sync(void *work) {
-        const Ports *p = work;
+typedef struct Sync {
+        const Ports *ports;
+        char *record; /* of the departure; the sync brings it to the disk */
+        size_t size;
+        int written;
+} Sync;
 
-        p->sync(p->sync_self);
+static Sync *sync_free(Sync *s) {
+        free(s->record);
+        free(s);
+        return NULL;
+}
+
+static int run_sync(void *work) {
+        Sync *s = work;
+
+        s->written = departure_write(s->ports, s->record, s->size);
+        s->ports->sync(s->ports->sync_self);
         return 0;
 }
 
-static void synced(_unused_ void *work, int r, void *userdata) {
+static void synced(void *work, int r, void *userdata) {
         Manager *m = userdata;
+        Sync *s = work;
 
+        if (s->written < 0)
+                log_errno(s->written,
+                          "Writing the record of the update; if it is lost in the jump nobody will say so");
+        /* Rolled back while it was being written. */
+        if (m->phase != PHASE_FREEZING)
+                departure_clear(m);
+        sync_free(s);
         /* A sync that a rolled-back update left behind serves this one as well: it was
          * still running when this one's was queued behind it. */
         if (r >= 0 && m->phase == PHASE_FREEZING)
                 m->update.synced = true;
         update_check(m);
+}
+
+static int submit_sync(Manager *m) {
+        Sync *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->ports = m->ports;
+        int r = departure_encode(m, &s->record, &s->size);
+        if (r >= 0)
+                r = worker_submit(m->ports->image_lane, run_sync, synced, s, m);
+        if (r < 0)
+                sync_free(s);
+        return r;
 }
 
 void update_freeze(Manager *m) {
@@ -194,7 +230,7 @@ void update_freeze(Manager *m) {
         if (r >= 0)
                 r = vf_links_record(m);
         if (r >= 0)
-                r = worker_submit(m->ports->image_lane, run_sync, synced, (void *)m->ports, m);
+                r = submit_sync(m);
         if (r < 0) {
                 fail_errno(m, r, "freeze", "starting the work");
                 return;

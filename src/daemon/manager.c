@@ -149,6 +149,7 @@ static void settle(Manager *m) {
                 manager_job_end(m, driving, &why);
         update_end(m);
         recovery_clear_devices(m);
+        departure_clear(m);
         if (cancel)
                 manager_job_end(m, cancel, NULL);
         recovery_save(m);

@@ -159,7 +159,7 @@ static void warn(_unused_ void *userdata, const char *message) {
         log_warning("%s", message);
 }
 
-static int open_run_dir(const char *path) {
+static int open_dir(const char *path) {
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return -errno;
         int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -182,11 +182,11 @@ static int read_settings(RealPorts *p) {
         return 0;
 }
 
-int real_ports_open(RealPorts *r, const char *run_dir) {
+int real_ports_open(RealPorts *r, const char *run_dir, const char *state_dir) {
         Ports *p = &r->ports;
 
         clock_start(&r->clock);
-        p->run_fd = -1;
+        p->run_fd = p->state_fd = -1;
         int k = read_settings(r);
         if (k < 0)
                 return k;
@@ -208,11 +208,15 @@ int real_ports_open(RealPorts *r, const char *run_dir) {
                 .rules = &r->rules,
                 .sync = port_sync,
                 .random = port_random,
-                .run_fd = open_run_dir(run_dir),
-                .state_fd = -1,
+                .run_fd = open_dir(run_dir),
+                .state_fd = open_dir(state_dir),
         };
         if (p->run_fd < 0)
                 return log_errno(p->run_fd, "Opening %s", run_dir);
+        if (p->state_fd < 0) {
+                log_errno(p->state_fd, "Opening %s; what is lost in a jump will not be reported", state_dir);
+                p->state_fd = -1;
+        }
         k = worker_new("luo", &p->luo_lane);
         if (k >= 0)
                 k = worker_new("image", &p->image_lane);
@@ -249,4 +253,5 @@ void real_ports_done(RealPorts *r) {
         rules_done(&r->rules);
         config_done(&r->config);
         fd_close(r->ports.run_fd);
+        fd_close(r->ports.state_fd);
 }

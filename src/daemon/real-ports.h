@@ -26,8 +26,9 @@ typedef struct RealPorts {
         Ports ports;
 } RealPorts;
 
-/* Logs what goes wrong. run_dir is made if it is not there. */
-int real_ports_open(RealPorts *r, const char *run_dir);
+/* Logs what goes wrong. The directories are made if they are not there; without the state
+ * directory, a loss in the jump is not reported. */
+int real_ports_open(RealPorts *r, const char *run_dir, const char *state_dir);
 /* Has the kernel module loaded, if it is to be used: before /dev/liveupdate is opened for
  * the first time, because what came in for a handler that is not there is lost then. Part
  * of every blackout: quick if the initrd did it. Nothing of it is a failure. */

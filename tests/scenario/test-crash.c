@@ -425,6 +425,74 @@ static void test_late_deadline(void **state) {
         world_put_back(w);
 }
 
+/* What the next boots say of an update that was frozen as job number. */
+static void check_lost(World *w, uint64_t number, const char *why) {
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_non_null(w->manager->notice);
+        assert_non_null(strstr(w->manager->notice, why));
+        const Job *j = job_list_find(&w->manager->jobs, number);
+        assert_non_null(j);
+        assert_int_equal(j->state, JOB_FAILED);
+        assert_int_equal(j->failure.reason, REASON_HANDOVER_LOST);
+        assert_int_equal(j->missing, 2);
+        assert_string_equal(j->from_release, "7.3.4-boot0");
+        assert_true(w->manager->jobs.next > number);
+}
+
+static uint64_t freeze(World *w) {
+        assert_int_equal(world_job(w, world_prepare), 0);
+        assert_int_equal(world_job(w, manager_freeze), 0);
+        return w->last->number;
+}
+
+static void test_lost_in_jump(void **state) {
+        for (unsigned way = 0; way < 2; way++) {
+                _cleanup_world_ World *w = with_store();
+                const char *why = way ? "without /dev/liveupdate" : "without a handover";
+
+                uint64_t number = freeze(w);
+                luo_fake_set_absent(w->luo, way);
+                assert_int_equal(world_cold_boot(w), 0);
+                check_lost(w, number, why);
+                world_crash(w); /* said again in this boot, and not in the next one */
+                assert_int_equal(world_boot(w), 0);
+                check_lost(w, number, why);
+                luo_fake_set_absent(w->luo, false);
+                assert_int_equal(world_cold_boot(w), 0);
+                assert_null(w->manager->notice);
+                assert_int_equal(world_cold_boot(w), 0);
+                assert_null(w->manager->notice);
+        }
+}
+
+static void test_not_lost(void **state) {
+        _cleanup_world_ World *w = with_store();
+
+        (void)freeze(w);
+        assert_int_equal(world_job(w, manager_cancel), 0);
+        assert_int_equal(world_cold_boot(w), 0);
+        assert_null(w->manager->notice);
+
+        _cleanup_world_ World *arrived = with_store();
+        assert_int_equal(world_job(arrived, world_update), 0);
+        assert_int_equal(world_arrive(arrived), 0);
+        world_come_back(arrived);
+        assert_int_equal(world_cold_boot(arrived), 0);
+        assert_null(arrived->manager->notice);
+}
+
+static void test_torn_departure(void **state) {
+        _cleanup_world_ World *w = with_store();
+        char path[128];
+
+        (void)freeze(w);
+        snprintf(path, sizeof(path), "%s/departure", w->state_path);
+        assert_int_equal(truncate(path, 40), 0);
+        assert_int_equal(world_cold_boot(w), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_normal),
@@ -445,6 +513,9 @@ int main(void) {
                 cmocka_unit_test(test_image),
                 cmocka_unit_test(test_late),
                 cmocka_unit_test(test_late_deadline),
+                cmocka_unit_test(test_lost_in_jump),
+                cmocka_unit_test(test_not_lost),
+                cmocka_unit_test(test_torn_departure),
         };
 
         return cmocka_run_group_tests_name("crash", tests, NULL, NULL);

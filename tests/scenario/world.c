@@ -135,12 +135,14 @@ World *world_new(void) {
         snprintf(w->run_path, sizeof(w->run_path), "%s/liveupdated-scenario-XXXXXX",
                  access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         assert_non_null(mkdtemp(w->run_path));
-        w->ports.run_fd = -1;
+        snprintf(w->state_path, sizeof(w->state_path), "%s-state", w->run_path);
+        assert_int_equal(mkdir(w->state_path, 0700), 0);
+        w->ports.run_fd = w->ports.state_fd = -1;
         return w;
 }
 
-static void clean_run_dir(World *w) {
-        DIR *dir = opendir(w->run_path);
+static void clean_dir(const char *path) {
+        DIR *dir = opendir(path);
 
         assert_non_null(dir);
         for (struct dirent *e; (e = readdir(dir));)
@@ -198,7 +200,7 @@ static int try_boot(World *w) {
                 .sync = no_sync,
                 .random = fixed_random,
                 .run_fd = open(w->run_path, O_PATH | O_DIRECTORY | O_CLOEXEC),
-                .state_fd = -1,
+                .state_fd = open(w->state_path, O_PATH | O_DIRECTORY | O_CLOEXEC),
         };
         assert_int_equal(worker_new_inline(&w->ports.luo_lane), 0);
         assert_int_equal(worker_new_inline(&w->ports.image_lane), 0);
@@ -226,6 +228,7 @@ void world_crash(World *w) {
         /* A killed process writes and calls nothing more: cut the ports before the
          * structures are taken down. */
         w->ports.run_fd = fd_close(w->ports.run_fd);
+        w->ports.state_fd = fd_close(w->ports.state_fd);
         w->ports.store = NULL;
         if (w->manager)
                 manager_watch(w->manager, NULL, NULL);
@@ -252,8 +255,15 @@ int world_arrive(World *w) {
                 w->clients[i].lease = fd_close(w->clients[i].lease);
         }
         w->boots++;
-        clean_run_dir(w);
+        clean_dir(w->run_path);
         return world_boot(w);
+}
+
+int world_cold_boot(World *w) {
+        luo_fake_cold_boot(w->luo);
+        w->kexec.jumped = true;
+        w->kexec.loaded = false;
+        return world_arrive(w);
 }
 
 World *world_free(World *w) {
@@ -269,7 +279,9 @@ World *world_free(World *w) {
         luo_fake_free(w->luo);
         config_done(&w->config);
         free(w->host.cmdline);
-        clean_run_dir(w);
+        clean_dir(w->run_path);
+        clean_dir(w->state_path);
+        (void)rmdir(w->state_path);
         (void)rmdir(w->run_path);
         free(w);
         return NULL;

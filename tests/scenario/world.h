@@ -49,7 +49,7 @@ struct World {
         uint64_t now;   /* microseconds */
         uint64_t ticks; /* nanoseconds, goes on through a kexec */
         unsigned boots;
-        char run_path[64];
+        char run_path[64], state_path[96];
         Client clients[CLIENTS_MAX];
         size_t n_clients;
         Job *last; /* the job that ended last */
@@ -85,6 +85,8 @@ int world_boot(World *w);
 void world_crash(World *w);
 /* After a jump: the old daemon is gone, a new kernel and a new daemon run. */
 int world_arrive(World *w);
+/* The machine was reset, or the next kernel has no LUO: nothing is left of any session. */
+int world_cold_boot(World *w);
 /* Runs until nothing moves. */
 void world_run(World *w);
 /* Moves the clock and lets deadlines pass. */

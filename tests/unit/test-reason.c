@@ -107,6 +107,7 @@ static const struct {
         N(REASON_CANCELLED),
         N(REASON_NOT_CLAIMED),
         N(REASON_DAEMON_DIED),
+        N(REASON_HANDOVER_LOST),
         N(REASON_MANIFEST_INVALID),
         N(REASON_MANIFEST_MISSING),
         N(REASON_SYSTEM),

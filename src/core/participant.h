@@ -30,7 +30,7 @@ typedef enum Want {
 typedef enum OnDeath {
         ON_DEATH_CANCEL, /* the default: nothing goes on without it */
         ON_DEATH_KEEP,   /* its sessions go along; somebody claims them later */
-        ON_DEATH_DROP,   /* its sessions are left behind */
+        ON_DEATH_DROP,   /* its sessions are closed and left behind, the update goes on */
         _ON_DEATH_MAX,
 } OnDeath;
 

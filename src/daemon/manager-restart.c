@@ -156,6 +156,21 @@ static bool in_midst(Phase phase) {
         return phase != PHASE_NORMAL && phase != PHASE_UPDATED && phase != PHASE_FINISHING;
 }
 
+/* What the update was asked to take along; what may be lost is not known any more, so
+ * nothing may. */
+static int restore_request(Manager *m) {
+        const DeviceList *all = &m->update.devices;
+        UpdateRequest *request = &m->update.request;
+
+        request->devices = calloc(MAX_OF(all->n, (size_t)1), sizeof(*request->devices));
+        if (!request->devices)
+                return -ENOMEM;
+        for (size_t i = 0; i < all->n; i++)
+                if (all->items[i].requested)
+                        request->devices[request->n_devices++] = all->items[i].address;
+        return 0;
+}
+
 /* Why PREPARED is not whole; NULL if it is. */
 static const char *check_whole(const Manager *m, const RunState *before, const Found *found) {
         if (!m->ports->store)
@@ -241,6 +256,8 @@ void restart_take(Manager *m, RunState *before, StoredFd *stored, size_t n_store
                 mark_asked(m, before->asked);
                 int r = recovery_load_devices(m, before, &m->update.devices);
                 m->update.n_devices = m->update.devices.n;
+                if (r >= 0)
+                        r = restore_request(m);
                 found.n_bad += r < 0;
                 const char *why = before->phase == PHASE_PREPARED ? check_whole(m, before, &found) : NULL;
                 if (before->phase == PHASE_PREPARED && !why)

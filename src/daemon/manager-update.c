@@ -406,7 +406,8 @@ static bool rolled_back(const Manager *m) {
 }
 
 static void check_preparing(Manager *m) {
-        if (!m->update.own_ready || !m->update.held || !barrier_open(&m->barrier))
+        /* Sessions that are left behind are gone before anything goes on. */
+        if (!m->update.own_ready || !m->update.held || !barrier_open(&m->barrier) || m->n_closing > 0)
                 return;
         barrier_end(&m->barrier);
         update_mark(m, STEP_PREPARED);
@@ -430,7 +431,7 @@ static void check_freezing(Manager *m) {
         }
         /* Files that clients handed over before their READY belong in the manifest. */
         if (!m->update.clients_ready || !m->update.synced || !m->update.snapped || !m->update.links_read ||
-            m->update.manifest_sent || m->n_calls > m->update.n_works)
+            m->update.manifest_sent || m->n_calls > m->update.n_works || m->n_closing > 0)
                 return;
         int r = send_manifest(m);
         if (r < 0)

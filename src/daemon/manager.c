@@ -344,16 +344,65 @@ void manager_registered(Manager *m, Participant *p) {
                 manager_ask_late(m, p);
 }
 
-/* What its registration said about its death, while it takes part. */
-static bool death_cancels(const Manager *m, const Participant *p) {
-        return p->touched && p->on_death == ON_DEATH_CANCEL && phase_cancelable(m->phase);
+static bool is_excepted(const Manager *m, const char *device) {
+        for (size_t i = 0; i < m->update.request.n_exceptions; i++)
+                if (streq(m->update.request.exceptions[i], device))
+                        return true;
+        return false;
+}
+
+/* A device that was asked for by name is not its client's to give up. */
+static bool holds_requested(const Manager *m, const Session *s, char device[static ADDRESS_TEXT_SIZE]) {
+        for (size_t i = 0; i < s->n_files; i++)
+                for (size_t k = 0; k < m->update.request.n_devices; k++) {
+                        const SessionFile *f = s->files[i];
+                        address_format(m->update.request.devices[k], device);
+                        if (f->has_address && address_compare(f->address, m->update.request.devices[k]) == 0 &&
+                            !is_excepted(m, device))
+                                return true;
+                }
+        return false;
+}
+
+/* Leaves the sessions of a participant behind, as its registration said. From the manifest
+ * on it is too late for that: what is promised there must be found there. */
+static int leave_behind(Manager *m, const Participant *p, Refusal *why) {
+        char device[ADDRESS_TEXT_SIZE];
+
+        if (m->update.manifest_sent)
+                return refuse(why, REASON_PARTICIPANT_DIED, p->name, "too late to leave its sessions behind");
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                if (!session_is_incoming(s) && streq(s->owner, p->owner ?: "") && holds_requested(m, s, device))
+                        return refuse(why, REASON_PARTICIPANT_DIED, p->name,
+                                      "its session %s has device %s, which the update was asked for", s->name, device);
+        }
+        for (size_t i = m->sessions.n; i-- > 0;) {
+                Session *s = i < m->sessions.n ? m->sessions.items[i] : NULL;
+                if (!s || session_is_incoming(s) || s->state == SESSION_CLOSING || !streq(s->owner, p->owner ?: ""))
+                        continue;
+                manager_notice(m,
+                               "Session %s does not go along: participant %s has left, and its sessions go with it.",
+                               s->name, p->name);
+                manager_drop_session(m, s, true);
+        }
+        return 0;
+}
+
+/* What its registration said about its death; true if the update cannot go on. */
+static bool death_cancels(Manager *m, const Participant *p, Refusal *why) {
+        refuse(why, REASON_PARTICIPANT_DIED, p->name, "while the state was %s", phase_to_string(m->phase));
+        if (!p->touched || !phase_cancelable(m->phase))
+                return false;
+        if (p->on_death == ON_DEATH_DROP)
+                return leave_behind(m, p, why) < 0;
+        return p->on_death == ON_DEATH_CANCEL;
 }
 
 void manager_unregister(Manager *m, Participant *p) {
         Refusal why;
-        bool matters = death_cancels(m, p);
+        bool matters = death_cancels(m, p, &why);
 
-        refuse(&why, REASON_PARTICIPANT_DIED, p->name, "while the state was %s", phase_to_string(m->phase));
         registry_remove_participant(m, p);
         fd_close(p->lease);
         barrier_remove(&m->barrier, p);
@@ -421,7 +470,9 @@ void manager_tick(Manager *m, uint64_t now) {
         Participant *late = barrier_expire(&m->barrier, now);
 
         if (late) {
-                refuse(&why, REASON_DEADLINE, late->name, "no answer to %s in time", want_to_string(late->phase));
+                refuse(&why, REASON_DEADLINE, late->name, "no answer to %s for %llu s%s%s",
+                       want_to_string(late->phase), (unsigned long long)((now - late->asked) / USEC_PER_SEC),
+                       late->reason ? "; it said: " : "", late->reason ?: "");
                 EMIT(m, waiting_changed);
                 manager_fail(m, &why);
         }

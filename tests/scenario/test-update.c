@@ -176,6 +176,73 @@ static void test_client_dies_but_keeps(void **state) {
         world_come_back(w); /* its memory came through, somebody else claims it */
 }
 
+/* It declared that its session is left behind: it is, and the others go. */
+static void test_client_dies_and_drops(void **state) {
+        for (size_t phase = 0; phase < 3; phase++) {
+                _cleanup_world_ World *w = world_two_clients();
+                LuoFakeStats stats;
+
+                for (size_t i = 0; i < 2; i++)
+                        w->clients[i].participant->on_death = ON_DEATH_DROP;
+                if (phase < 2) {
+                        w->clients[1].manner[phase] = MANNER_DIE;
+                } else {
+                        assert_int_equal(world_job(w, world_prepare), 0);
+                        client_die(&w->clients[1]);
+                        world_run(w);
+                        luo_fake_stats(w->luo, &stats);
+                        assert_int_equal(stats.outgoing, 2); /* vm-a's, and our own */
+                        assert_int_equal(w->manager->phase, PHASE_PREPARED);
+                }
+                assert_int_equal(world_job(w, world_update), 0);
+                assert_true(w->kexec.jumped);
+                assert_non_null(strstr(w->manager->notice, "vm-b"));
+                assert_int_equal(world_arrive(w), 0);
+                assert_int_equal(w->manager->incoming.job->expected, 1);
+                assert_null(session_table_find(&w->manager->sessions, "vm-b"));
+                w->n_clients = 1;
+                world_come_back(w);
+        }
+}
+
+/* Too late for that once the manifest is written. */
+static void test_drops_when_frozen(void **state) {
+        _cleanup_world_ World *w = world_two_clients();
+
+        w->clients[0].participant->on_death = ON_DEATH_DROP;
+        assert_int_equal(world_job(w, world_prepare), 0);
+        assert_int_equal(world_job(w, manager_freeze), 0);
+        client_die(&w->clients[0]);
+        world_run(w);
+        world_put_back(w);
+}
+
+/* A device that the update was asked for is not given up without being asked. */
+static void test_drops_device(void **state) {
+        for (unsigned excepted = 0; excepted < 2; excepted++) {
+                _cleanup_world_ World *w = world_two_clients();
+                UpdateRequest *request = &w->manager->update.request;
+                Session *s = session_table_find(&w->manager->sessions, "vm-a");
+
+                w->clients[0].participant->on_death = ON_DEATH_DROP;
+                assert_int_equal(world_job(w, world_prepare), 0);
+                session_set_device(s, s->files[0]->token, (Address){ 0, 1, 0, 0 });
+                request->devices = calloc(1, sizeof(*request->devices));
+                request->devices[0] = (Address){ 0, 1, 0, 0 };
+                request->n_devices = 1;
+                if (excepted) {
+                        request->exceptions = calloc(2, sizeof(*request->exceptions));
+                        request->exceptions[0] = strdup("0000:01:00.0");
+                        request->n_exceptions = 1;
+                }
+                client_die(&w->clients[0]);
+                world_run(w);
+                assert_int_equal(w->manager->phase, excepted ? PHASE_PREPARED : PHASE_NORMAL);
+                if (!excepted)
+                        assert_int_equal(w->clients[1].told[2], 1);
+        }
+}
+
 static void test_freeze_fails_in_kernel(void **state) {
         _cleanup_world_ World *w = world_two_clients();
 
@@ -449,6 +516,9 @@ int main(void) {
                 cmocka_unit_test(test_deadline),
                 cmocka_unit_test(test_client_dies),
                 cmocka_unit_test(test_client_dies_but_keeps),
+                cmocka_unit_test(test_client_dies_and_drops),
+                cmocka_unit_test(test_drops_when_frozen),
+                cmocka_unit_test(test_drops_device),
                 cmocka_unit_test(test_freeze_fails_in_kernel),
                 cmocka_unit_test(test_no_image),
                 cmocka_unit_test(test_foreign_image),

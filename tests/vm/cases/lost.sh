@@ -4,7 +4,7 @@
 # Somebody kexecs, past the daemon and its refusals, into a kernel that has no LUO, while
 # an update is frozen: what was handed over is lost, and the daemon there says so, once.
 
-PLAN=16
+PLAN=17
 STAGES=2
 
 begin() {

@@ -220,6 +220,26 @@ static int submit_sync(Manager *m) {
         return r;
 }
 
+static void record_links_now(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->phase != PHASE_FREEZING || !m->update.links_waiting)
+                return;
+        m->update.links_waiting = false;
+        int r = vf_links_record(m);
+        if (r < 0)
+                fail_errno(m, r, "freeze", "reading VF settings");
+        update_check(m);
+}
+
+/* A daemon that was restarted in PREPARED may not have read the devices yet. */
+static int record_links(Manager *m) {
+        if (!m->devices || devices_topology(m->devices))
+                return vf_links_record(m);
+        m->update.links_waiting = true;
+        return devices_when_ready(m->devices, record_links_now, m);
+}
+
 void update_freeze(Manager *m) {
         manager_job_step(m, m->job, "freezing");
         if (m->job && !m->job->update_id[0])
@@ -228,7 +248,7 @@ void update_freeze(Manager *m) {
         m->update.sync_deadline = config_deadline(manager_now(m), m->config->sync_timeout_usec);
         int r = verify_snapshot(m);
         if (r >= 0)
-                r = vf_links_record(m);
+                r = record_links(m);
         if (r >= 0)
                 r = submit_sync(m);
         if (r < 0) {

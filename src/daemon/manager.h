@@ -136,6 +136,7 @@ typedef struct Update {
         bool snapped;       /* their configuration space is read */
         LinkList links;     /* PFs with VF settings, from FREEZE on */
         bool links_read;
+        bool links_waiting; /* … once the devices are read */
 } Update;
 
 /* What came from the kernel before this one. */

@@ -4,7 +4,7 @@
 # SIGKILL of the daemon, with a descriptor store: while PREPARED, which goes on, with the
 # update; and in the new kernel before and after a client has claimed.
 
-PLAN=26
+PLAN=23
 STAGES=2
 
 begin() {

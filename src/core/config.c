@@ -11,7 +11,7 @@ static const ConfigKey keys[] = {
         { "Update", "PrepareTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, prepare_timeout_usec), "5min" },
         { "Update", "FreezeTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, freeze_timeout_usec), "30s" },
         { "Update", "SyncTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, sync_timeout_usec), "30s" },
-        { "Update", "FinishTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, finish_timeout_usec), "0" },
+        { "Update", "FinishTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, finish_timeout_usec), "1h" },
         { "Kexec", "Kernel", CONFIG_PATH, offsetof(Config, kexec_kernel), "" },
         { "Kexec", "Initrd", CONFIG_PATH, offsetof(Config, kexec_initrd), "" },
         { "Kexec", "CommandLine", CONFIG_WORDS, offsetof(Config, kexec_command_line), "" },

@@ -272,6 +272,11 @@ static int decode_session(Decoder *d, json_object *o, size_t index, Manifest *m)
         r = decode_grants(d, o, m);
         if (r < 0)
                 return r;
+        if (json_object_object_get_ex(o, "hold", NULL)) {
+                r = get_u64(d, o, "hold", UINT64_MAX, &m->sessions[m->n_sessions - 1].hold_usec);
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < json_object_array_length(files); i++) {
                 (void)snprintf(d->where, sizeof(d->where), "sessions[%zu].files[%zu].", index, i);
                 r = decode_file(d, json_object_array_get_idx(files, i), m);

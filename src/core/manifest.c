@@ -98,7 +98,15 @@ int manifest_add_session(Manifest *m, const char *name, uint32_t uid, const char
                 .uid = uid,
                 .client = TAKE_PTR(c),
                 .direct = direct,
+                .hold_usec = SESSION_HOLD_FOREVER,
         };
+        return 0;
+}
+
+int manifest_set_hold(Manifest *m, uint64_t hold_usec) {
+        if (m->n_sessions == 0)
+                return -EINVAL;
+        m->sessions[m->n_sessions - 1].hold_usec = hold_usec;
         return 0;
 }
 
@@ -367,6 +375,8 @@ static int encode_session(json_object *sessions, const ManifestSession *s) {
         if ((r = manifest_find_duplicate_token(s, &token)) < 0 || (r = put_string(o, "name", s->name)) < 0 ||
             (r = put_u64(o, "uid", s->uid)) < 0 || (r = put_string(o, "client", s->client)) < 0 ||
             (r = put(o, "direct", json_object_new_boolean(s->direct))) < 0 || (r = encode_grants(o, s)) < 0)
+                return r;
+        if (s->hold_usec != SESSION_HOLD_FOREVER && (r = put_u64(o, "hold", s->hold_usec)) < 0)
                 return r;
         files = json_object_new_array();
         r = put(o, "files", files);

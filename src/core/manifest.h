@@ -13,13 +13,14 @@
  *     "old": { "release": S, "version": S, "boot_id": S, "update_number": N },
  *     "daemon": S,
  *     "sessions": [ { "name": S, "uid": N, "client": S, "direct": BOOL,
- *                     "grants": [UID…], "files": [ [TOKEN, KIND, ADDRESS]… ] }… ],
+ *                     "grants": [UID…], "hold": USEC, "files": [ [TOKEN, KIND, ADDRESS]… ] }… ],
  *     "devices": [ [ADDRESS, REQUESTED, VENDOR, DEVICE, CLASS, SERIAL, DMA, PRESERVE,
  *                   SNAPSHOT]… ],
  *     "links": [ [ADDRESS, VFS]… ] }
  *
- * ADDRESS is left out, or "", for what is not the descriptor of a PCI function.
- * "devices", "links" and "grants" are left out where there are none. REQUESTED is a boolean, false for depended
+ * ADDRESS is left out, or "", for what is not the descriptor of a PCI function. "hold" is
+ * left out for sessions that wait for ever, "devices", "links" and "grants" where there are none.
+ * REQUESTED is a boolean, false for depended
  * devices; DMA is "keep" or "stop", PRESERVE "conservative" or "minimal" (rules.h);
  * SNAPSHOT is configuration space as snapshot_encode() writes it, or "". A link is the
  * network interface of a PF, with its VF settings as vf_list_encode() writes them, or null
@@ -60,6 +61,7 @@ typedef struct ManifestSession {
         bool direct;  /* the client holds the session itself: files may exist that are not listed */
         uint32_t grants[SESSION_GRANTS_MAX]; /* who may claim it as well */
         size_t n_grants;
+        uint64_t hold_usec; /* how long it waits to be claimed (session.h) */
         ManifestFile *files;
         size_t n_files, n_allocated;
 } ManifestSession;
@@ -121,6 +123,9 @@ int manifest_add_file(Manifest *m, uint64_t token, const char *kind);
 int manifest_add_grant(Manifest *m, uint32_t uid);
 /* The last added file is the descriptor of this function. -EINVAL without a file. */
 int manifest_set_file_address(Manifest *m, Address address);
+
+/* Of the last added session. -EINVAL without one. */
+int manifest_set_hold(Manifest *m, uint64_t hold_usec);
 
 /* Adds a copy of the device. -EINVAL for an address, a class or a snapshot that is none;
  * -E2BIG over the bound; -ENOMEM. Addresses that are there twice are found later, too. */

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "common/names.h"
+#include "common/parse.h"
 
 static bool char_ok(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -69,4 +70,24 @@ int session_order_check(const unsigned counts[static _RANK_MAX], const char *ses
                 if (counts[later] > 0)
                         return refuse(refusal, REASON_WRONG_ORDER, session, "%s after %s", kind, rank_kinds[later]);
         return 0;
+}
+
+int session_hold_parse(const char *s, uint64_t *ret) {
+        uint64_t usec;
+
+        if (streq(s, "hold"))
+                usec = SESSION_HOLD_FOREVER;
+        else if (streq(s, "finish"))
+                usec = SESSION_HOLD_UPDATE;
+        else if (parse_timespan(s, &usec) < 0 || usec == 0)
+                return -EINVAL;
+        *ret = usec;
+        return 0;
+}
+
+void session_hold_format(uint64_t hold, char *buf, size_t size) {
+        if (hold == SESSION_HOLD_FOREVER || hold == SESSION_HOLD_UPDATE)
+                (void)snprintf(buf, size, "%s", hold == SESSION_HOLD_UPDATE ? "finish" : "hold");
+        else
+                format_timespan(hold, buf, size);
 }

@@ -13,9 +13,17 @@ enum {
         SESSION_GRANTS_MAX = 16,
 };
 
+/* How long a session waits after the jump for somebody who claims it, in microseconds, if
+ * it is not for ever or for as long as the whole update does. */
+#define SESSION_HOLD_FOREVER UINT64_MAX
+#define SESSION_HOLD_UPDATE UINT64_C(0)
+
 /* Letters, digits and . _ - : @ +, not starting with a dot; neither "systemd"
  * (reserved by systemd, which keeps its descriptor store there) nor our own. */
 int session_name_check(const char *name, Refusal *refusal);
+/* "hold": for ever; "finish": until the update's deadline; or a time span. -EINVAL. */
+int session_hold_parse(const char *s, uint64_t *ret);
+void session_hold_format(uint64_t hold, char *buf, size_t size);
 /* The two halves of it: the characters alone, and the names that belong to others. */
 bool session_name_valid(const char *name);
 bool session_name_reserved(const char *name);

@@ -148,6 +148,29 @@ static int get_sessions(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "(uuuu)", j->expected, j->claimed, j->finished, j->missing);
 }
 
+static int get_reconciliation(sd_bus *bus, const char *path, const char *interface, const char *property,
+                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Job *j = userdata;
+        const Manager *m = ((Bus *)j->bus)->manager;
+        const struct {
+                const char *key;
+                uint32_t value;
+        } counts[] = {
+                { "expected", j->expected },
+                { "claimed", j->claimed },
+                { "finished", j->finished },
+                { "missing", j->missing },
+                { "orphaned", j->orphaned },
+                { "devices", m->arrived_job == j->number ? (uint32_t)m->arrived.n : 0 },
+                { "devices-missing", j->devices_missing },
+        };
+
+        int r = sd_bus_message_open_container(reply, 'a', "{su}");
+        for (size_t i = 0; i < ELEMENTSOF(counts) && r >= 0; i++)
+                r = sd_bus_message_append(reply, "{su}", counts[i].key, counts[i].value);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_registers(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Job *j = userdata;
@@ -209,6 +232,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("BlackoutError", "t", get_blackout, 0, 0),
         SD_BUS_PROPERTY("Clock", "s", get_clock, 0, 0),
         SD_BUS_PROPERTY("Sessions", "(uuuu)", get_sessions, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Reconciliation", "a{su}", get_reconciliation, 0, 0),
         SD_BUS_PROPERTY("Registers", "(tuuu)", get_registers, 0, 0),
         SD_BUS_PROPERTY("Devices", "(uuuu)", get_devices, 0, 0),
         SD_BUS_VTABLE_END,

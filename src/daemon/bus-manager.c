@@ -162,18 +162,28 @@ static int request_session(sd_bus_message *message, Bus *b, const char *name, sd
 static int method_open_session(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         const char *name;
         Bus *b = userdata;
+        const char *unclaimed = "hold";
         BusUids grants = {};
+        const BusOption options[] = { { "grants", 'U', &grants }, { "unclaimed", 's', &unclaimed } };
+        Refusal refusal;
+        uint64_t hold;
 
         int r = sd_bus_message_read(message, "s", &name);
         if (r >= 0)
-                r = bus_read_options(message, &(BusOption){ "grants", 'U', &grants }, 1, error);
+                r = bus_read_options(message, options, ELEMENTSOF(options), error);
+        if (r >= 0 && session_hold_parse(unclaimed, &hold) < 0) {
+                refuse(&refusal, REASON_INVALID_ARGUMENT, "unclaimed",
+                       "'%.32s' is none of hold, finish and a time span", unclaimed);
+                return bus_refuse(error, &refusal);
+        }
         if (r >= 0)
                 r = request_session(message, b, name, error, manager_open_session);
         if (r < 0)
                 return r;
-        /* The kernel is being asked; nobody has seen the session yet. */
+        /* The kernel is being asked; nobody has seen the session yet, nor is it written down. */
         Session *s = session_table_find(&b->manager->sessions, name);
         if (s) {
+                s->hold_usec = hold;
                 memcpy(s->grants, grants.items, sizeof(s->grants));
                 s->n_grants = grants.n;
         }

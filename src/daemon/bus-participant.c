@@ -69,7 +69,28 @@ void bus_release_leases(Bus *b) {
                 b->manager->barrier.items[i]->userdata = lease_free(b->manager->barrier.items[i]->userdata);
 }
 
-void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline) {
+static int append_devices(sd_bus_message *m, const Session *s) {
+        char address[ADDRESS_TEXT_SIZE];
+
+        int r = sd_bus_message_open_container(m, 'e', "sv");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "interrupts-cut");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "s");
+        for (size_t i = 0; i < s->n_files && r >= 0; i++)
+                if (s->files[i]->has_address) {
+                        address_format(s->files[i]->address, address);
+                        r = sd_bus_message_append(m, "s", address);
+                }
+        for (unsigned i = 0; i < 3 && r >= 0; i++) /* as, v, {sv} */
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline, const Session *finished) {
         sd_bus_message *signal = NULL;
         char path[BUS_PATH_MAX];
 
@@ -79,6 +100,12 @@ void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadli
         int r = sd_bus_message_new_signal(b->bus, &signal, path, LIVEUPDATE_PARTICIPANT_INTERFACE, "PhaseRequested");
         if (r >= 0)
                 r = sd_bus_message_append(signal, "st", want_to_string(phase), deadline);
+        if (r >= 0)
+                r = sd_bus_message_open_container(signal, 'a', "{sv}");
+        if (r >= 0 && finished)
+                r = append_devices(signal, finished);
+        if (r >= 0)
+                r = sd_bus_message_close_container(signal);
         if (r >= 0)
                 r = sd_bus_message_set_destination(signal, p->owner);
         if (r >= 0)
@@ -343,7 +370,7 @@ static const sd_bus_vtable participant_vtable[] = {
         SD_BUS_PROPERTY("Name", "s", NULL, offsetof(Participant, name), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("What", "s", get_what, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Answer", "s", get_answer, 0, 0),
-        SD_BUS_SIGNAL_WITH_ARGS("PhaseRequested", SD_BUS_ARGS("s", phase, "t", deadline), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("PhaseRequested", SD_BUS_ARGS("s", phase, "t", deadline, "a{sv}", data), 0),
         SD_BUS_VTABLE_END,
 };
 

@@ -75,6 +75,14 @@ static int get_files(sd_bus *bus, const char *path, const char *interface, const
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_unclaimed(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        char text[64];
+
+        session_hold_format(((Session *)userdata)->hold_usec, text, sizeof(text));
+        return sd_bus_message_append(reply, "s", text);
+}
+
 /* Replies of the manager; userdata is the kept call. */
 
 static void reply(BusCall *call, int fd, const char *types, const Refusal *refusal) {
@@ -235,6 +243,7 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Owner", "s", get_owner, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Direction", "s", get_direction, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("Unclaimed", "s", get_unclaimed, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Files", "a(tss)", get_files, 0, 0),
         SD_BUS_VTABLE_END,
 };

@@ -298,7 +298,11 @@ static void on_session_removed(void *userdata, Session *s) {
 }
 
 static void on_request(void *userdata, Participant *p, Want phase, uint64_t deadline) {
-        bus_participant_request(userdata, p, phase, deadline);
+        bus_participant_request(userdata, p, phase, deadline, NULL);
+}
+
+static void on_resume(void *userdata, Participant *p, const Session *s) {
+        bus_participant_request(userdata, p, WANT_RESUME, 0, s);
 }
 
 static void on_waiting_changed(void *userdata) {
@@ -354,6 +358,7 @@ const ManagerEvents bus_manager_events = {
         .session_changed = on_session_changed,
         .session_removed = on_session_removed,
         .request = on_request,
+        .resume = on_resume,
         .waiting_changed = on_waiting_changed,
         .kernel_changed = on_kernel_changed,
         .notice_changed = on_notice_changed,

@@ -107,7 +107,7 @@ typedef struct BusUids {
 int bus_read_options(sd_bus_message *message, const BusOption *options, size_t n, sd_bus_error *error);
 
 int bus_reply_job(sd_bus_message *message, const Job *j);
-/* The participant was registered on the bus: its lease and its owner. */
-void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline);
+/* finished: the session whose FINISH the request to resume follows, or NULL. */
+void bus_participant_request(Bus *b, Participant *p, Want phase, uint64_t deadline, const Session *finished);
 int bus_register(sd_bus_message *message, void *userdata, sd_bus_error *error);
 void bus_participants_owner_gone(Bus *b, const char *owner);

@@ -44,6 +44,7 @@ typedef struct Job {
         bool has_timeline;
         Timeline timeline;
         uint32_t expected, claimed, finished, missing; /* sessions, after a jump */
+        uint32_t orphaned;                             /* finished without having been claimed */
         uint64_t registers_equal;                      /* of its devices, against the table of bits */
         uint32_t registers_expected, registers_against, devices_missing;
         uint32_t handed_expected, handed_arrived, handed_lost; /* VFIO devices that were to come in */

@@ -112,6 +112,8 @@ static void note_from_before(Manager *m, const char *what, const char *name) {
         Session *s = session_table_find(&m->sessions, name);
         Incoming *in = &m->incoming;
 
+        if (streq(what, "late"))
+                receive_end_late(m);
         if (!s)
                 return;
         if (streq(what, "claimed") && s->state == SESSION_WAITING) {
@@ -148,6 +150,13 @@ static void add_incoming(Manager *m, const ManifestSession *from) {
         s->direct = from->direct;
         memcpy(s->grants, from->grants, sizeof(s->grants));
         s->n_grants = from->n_grants;
+        s->hold_usec = from->hold_usec;
+        /* Counted anew by a daemon that was restarted: clients may have waited for it. */
+        if (s->hold_usec == SESSION_HOLD_UPDATE)
+                s->give_up = m->incoming.deadline;
+        else if (s->hold_usec < CONFIG_FOREVER)
+                s->give_up = config_deadline(manager_now(m), s->hold_usec);
+        m->incoming.give_up = MIN_OF(m->incoming.give_up, s->give_up);
 }
 
 /* The job that crossed, as this kernel goes on with it. */
@@ -194,6 +203,7 @@ void receive_effect(Manager *m) {
         const Manifest *from = m->incoming.manifest;
 
         m->incoming.deadline = config_deadline(manager_now(m), m->config->finish_timeout_usec);
+        m->incoming.give_up = UINT64_MAX;
         add_crossed_job(m);
         take_devices(m);
         for (size_t i = 0; from && i < from->n_sessions; i++)

@@ -151,8 +151,11 @@ void receive_effect(Manager *m); /* EFFECT_RECEIVE */
 void receive_finish(Manager *m); /* EFFECT_FINISH */
 void receive_check(Manager *m);  /* something was claimed or finished: is the update over? */
 void receive_settle(Manager *m);
-/* The time that clients have to come back is over: says who did not; waits on. */
+/* The time that clients have to come back is over: ends the job and says who did not come. */
 void receive_report_late(Manager *m);
+void receive_end_late(Manager *m);
+/* Finishes the sessions that have waited for as long as their owners said. */
+void receive_give_up(Manager *m, uint64_t now);
 void receive_mark(Manager *m, Step step, bool overwrite);
 
 /* manager-restart.c */

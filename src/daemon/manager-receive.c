@@ -203,8 +203,10 @@ void receive_set_finished(Manager *m, Session *s) {
                 return;
         s->state = SESSION_FINISHED;
         m->incoming.finished++;
-        if (m->incoming.job)
+        if (m->incoming.job) {
                 m->incoming.job->finished = m->incoming.finished;
+                m->incoming.job->orphaned += s->orphaned;
+        }
         recovery_note_session(m, "finished", s->name);
         if (session_has_devices(s))
                 (void)handover_read(m, NULL, NULL);
@@ -217,6 +219,15 @@ void receive_set_finished(Manager *m, Session *s) {
                 EMIT(m, job_changed, m->incoming.job);
 }
 
+/* Now its devices are its own: the clients that belong to it may let their workloads run. */
+static void resume_owner(Manager *m, const Session *s) {
+        for (size_t i = 0; i < m->barrier.n; i++) {
+                Participant *p = m->barrier.items[i];
+                if ((p->want & WANT_RESUME) && *s->owner && streq(p->owner ?: "", s->owner))
+                        EMIT(m, resume, p, s);
+        }
+}
+
 static void finished(Call *c, int r) {
         Manager *m = c->manager;
         Refusal why;
@@ -224,6 +235,7 @@ static void finished(Call *c, int r) {
         if (r >= 0) {
                 receive_set_finished(m, c->session);
                 call_reply(c, -1, NULL);
+                resume_owner(m, c->session);
                 return;
         }
         if (r == -EBUSY)
@@ -273,22 +285,25 @@ static void take_and_finish(Call *c, int r) {
 
         r = take_claimed(c, r, &why);
         if (r == -ENOENT) { /* lost: known now, and no reason to stop */
-                finish_replied(m, c->session, -1, NULL);
+                call_reply(c, -1, NULL);
                 return;
         }
         if (r >= 0)
-                r = submit_finish(m, c->session, finish_replied, m);
+                r = submit_finish(m, c->session, c->reply, c->userdata);
         if (r < 0) {
                 if (c->session->state == SESSION_CLAIMED)
                         refuse_errno(&why, r, c->session->name, "FINISH");
-                finish_replied(m, c->session, -1, &why);
+                call_reply(c, -1, &why);
         }
 }
 
-static int begin_finish(Manager *m, Session *s) {
+static int begin_finish(Manager *m, Session *s, session_reply_t reply) {
         if (s->state == SESSION_CLAIMED)
-                return submit_finish(m, s, finish_replied, m);
-        Call call = { .session = s, .done = take_and_finish, .session_fd = -1, .fd = -1 };
+                return submit_finish(m, s, reply, m);
+        s->orphaned = true;
+        Call call = {
+                .session = s, .done = take_and_finish, .reply = reply, .userdata = m, .session_fd = -1, .fd = -1
+        };
         snprintf(call.name, sizeof(call.name), "%s", s->name);
         int r = manager_call(m, call_retrieve_session, &call);
         if (r >= 0)
@@ -302,7 +317,7 @@ void receive_finish(Manager *m) {
                 if (s->state != SESSION_CLAIMED && s->state != SESSION_WAITING)
                         continue;
                 m->incoming.n_finishing++;
-                int r = begin_finish(m, s);
+                int r = begin_finish(m, s, finish_replied);
                 if (r < 0) {
                         Refusal why;
                         refuse_errno(&why, r, s->name, "FINISH");
@@ -331,24 +346,78 @@ int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal 
         return 0;
 }
 
-void receive_report_late(Manager *m) {
-        const Session *first = NULL;
+static void given_up(void *userdata, Session *s, _unused_ int fd, const Refusal *refusal) {
+        Manager *m = userdata;
+        char text[640];
+
+        if (!refusal)
+                return;
+        refusal_format(refusal, text, sizeof(text));
+        manager_notice(m, "Session %s, which nobody has claimed, cannot be finished: %s", s->name, text);
+}
+
+void receive_give_up(Manager *m, uint64_t now) {
+        m->incoming.give_up = UINT64_MAX;
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                Session *s = m->sessions.items[i];
+                if (s->state != SESSION_WAITING)
+                        continue;
+                if (s->give_up > now) {
+                        m->incoming.give_up = MIN_OF(m->incoming.give_up, s->give_up);
+                        continue;
+                }
+                s->give_up = UINT64_MAX;
+                manager_notice(m,
+                               "Nobody has claimed session %s for as long as it was to wait; what it holds is freed.",
+                               s->name);
+                int r = begin_finish(m, s, given_up);
+                if (r < 0)
+                        log_errno(r, "Finishing session %s", s->name);
+        }
+}
+
+/* The sessions that somebody has still to come for; those that are being given up are
+ * under way. */
+static size_t count_open(const Manager *m, const Session **ret_first) {
         size_t n = 0;
 
-        m->incoming.deadline = UINT64_MAX;
+        *ret_first = NULL;
         for (size_t i = 0; i < m->sessions.n; i++) {
                 const Session *s = m->sessions.items[i];
-                if (s->state == SESSION_FINISHED || s->state == SESSION_LOST)
+                if (s->state == SESSION_FINISHED || s->state == SESSION_LOST || s->orphaned)
                         continue;
-                first = first ?: s;
+                *ret_first = *ret_first ?: s;
                 n++;
         }
-        if (first)
-                manager_notice(m,
-                               "%zu sessions are not finished in time after the live update; the first is %s (%s). "
-                               "Start its client, or let the kernel free what it holds with 'liveupdatectl finish "
-                               "--unclaimed'.",
-                               n, first->name, session_state_to_string(first->state));
+        return n;
+}
+
+void receive_end_late(Manager *m) {
+        const Session *first;
+        Refusal why;
+
+        m->incoming.deadline = UINT64_MAX;
+        size_t n = count_open(m, &first);
+        if (n == 0 || !m->incoming.job || m->incoming.job->state != JOB_RUNNING)
+                return;
+        refuse(&why, REASON_NOT_CLAIMED, first->name, "%zu of %u sessions are not finished in time, the first is %s",
+               n, m->incoming.job->expected, session_state_to_string(first->state));
+        manager_job_end(m, m->incoming.job, &why);
+}
+
+void receive_report_late(Manager *m) {
+        const Session *first;
+        size_t n = count_open(m, &first);
+
+        receive_end_late(m);
+        if (n == 0)
+                return;
+        recovery_note_session(m, "late", OWN_SESSION_NAME);
+        manager_notice(m,
+                       "%zu sessions are not finished in time after the live update; the first is %s (%s). They can "
+                       "still be claimed: start their clients, or let the kernel free what they hold with "
+                       "'liveupdatectl finish --unclaimed'.",
+                       n, first->name, session_state_to_string(first->state));
 }
 
 static bool all_over(const Manager *m) {
@@ -386,6 +455,8 @@ void receive_settle(Manager *m) {
         Refusal why;
 
         receive_mark(m, STEP_FINISHED, true);
+        if (crossed && crossed->state != JOB_RUNNING)
+                crossed = NULL; /* its deadline has ended it */
         if (crossed && crossed->missing > 0) {
                 refuse(&why, REASON_SESSION_LOST, "", "%u of %u sessions did not come through", crossed->missing,
                        crossed->expected);

@@ -268,6 +268,8 @@ static int fill_file(Manifest *manifest, const SessionFile *f) {
 static int fill_session(Manifest *manifest, const Session *s) {
         int r = manifest_add_session(manifest, s->name, s->uid, "", s->direct);
 
+        if (r >= 0)
+                r = manifest_set_hold(manifest, s->hold_usec);
         for (size_t i = 0; i < s->n_grants && r >= 0; i++)
                 r = manifest_add_grant(manifest, s->grants[i]);
         for (size_t i = 0; i < s->n_files && r >= 0; i++)

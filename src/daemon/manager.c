@@ -461,7 +461,7 @@ uint64_t manager_deadline(const Manager *m) {
         if (m->phase == PHASE_FREEZING && !m->update.synced)
                 deadline = MIN_OF(deadline, m->update.sync_deadline);
         if (m->phase == PHASE_UPDATED)
-                deadline = MIN_OF(deadline, m->incoming.deadline);
+                deadline = MIN_OF(deadline, MIN_OF(m->incoming.deadline, m->incoming.give_up));
         return deadline;
 }
 
@@ -480,6 +480,8 @@ void manager_tick(Manager *m, uint64_t now) {
                 refuse(&why, REASON_DEADLINE, "sync", "the file systems did not take all data in time");
                 manager_fail(m, &why);
         }
+        if (m->phase == PHASE_UPDATED && now >= m->incoming.give_up)
+                receive_give_up(m, now);
         if (m->phase == PHASE_UPDATED && now >= m->incoming.deadline)
                 receive_report_late(m);
         EMIT(m, rearm);

@@ -46,6 +46,8 @@ typedef struct ManagerEvents {
         void (*session_removed)(void *userdata, Session *session);
         /* Ask one participant: for WANT_RESUME no answer is expected, deadline is 0. */
         void (*request)(void *userdata, Participant *participant, Want phase, uint64_t deadline);
+        /* Its client's session is finished: it may go on, in the new kernel. */
+        void (*resume)(void *userdata, Participant *participant, const Session *session);
         void (*waiting_changed)(void *userdata);
         void (*kernel_changed)(void *userdata);
         void (*notice_changed)(void *userdata);
@@ -147,7 +149,8 @@ typedef struct Incoming {
         bool has_timeline;
         bool timeline_live; /* the clock runs on: this kernel may add steps */
         uint32_t claimed, finished;
-        uint64_t deadline;      /* when to report what is still not finished; UINT64_MAX: never, or done */
+        uint64_t deadline;      /* when the job ends, whoever has not come; UINT64_MAX: never, or it has */
+        uint64_t give_up;       /* the earliest one of its sessions */
         unsigned n_finishing;   /* sessions that a FINISH job waits for */
         Refusal finish_failure; /* the first one of that job */
         Refusal broken;         /* why there is no manifest */

@@ -71,6 +71,7 @@ void registry_add_session(Manager *m, Session *s) {
         record_add_number(&o, "direct", s->direct);
         for (size_t i = 0; i < s->n_grants; i++)
                 record_add_number(&o, "grant", s->grants[i]);
+        record_add_number(&o, "hold", s->hold_usec);
         for (size_t i = 0; i < s->n_files; i++)
                 add_file(&o, s->files[i]);
         session_file(s, name);
@@ -145,7 +146,7 @@ typedef struct SessionText {
         const char *name;
         bool has_uid;
         uint32_t uid;
-        uint64_t direct;
+        uint64_t direct, hold;
         char owner[256];
         uint32_t grants[SESSION_GRANTS_MAX];
         size_t n_grants;
@@ -162,6 +163,8 @@ static int read_own_line(SessionText *t, const char *key, const char *value) {
                 return parse_u64(value, &t->direct);
         if (streq(key, "grant"))
                 return t->n_grants < SESSION_GRANTS_MAX ? parse_u32(value, &t->grants[t->n_grants++]) : -EBADMSG;
+        if (streq(key, "hold"))
+                return parse_u64(value, &t->hold);
         if (!streq(key, "uid"))
                 return -EBADMSG;
         t->has_uid = true;
@@ -177,6 +180,7 @@ static int make_session(const Reader *x, SessionText *t) {
         if (r < 0)
                 return r;
         t->session->direct = t->direct != 0;
+        t->session->hold_usec = t->hold;
         memcpy(t->session->owner, t->owner, sizeof(t->session->owner));
         memcpy(t->session->grants, t->grants, sizeof(t->session->grants));
         t->session->n_grants = t->n_grants;
@@ -223,7 +227,7 @@ static int read_session_line(const Reader *x, SessionText *t, const char *key, c
 
 static int read_session(const Reader *x, const char *file, const char *name) {
         _cleanup_free_ char *text = NULL;
-        SessionText t = { .name = name };
+        SessionText t = { .name = name, .hold = SESSION_HOLD_FOREVER };
         char *rest, *key, *value;
 
         if (session_name_check(name, NULL) < 0)

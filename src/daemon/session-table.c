@@ -94,6 +94,8 @@ int session_table_add(SessionTable *t, const char *name, uint32_t uid, SessionSt
                 return -ENOMEM;
         }
         *s = (Session){ .n_ref = 1, .uid = uid, .state = state, .fd = -1 };
+        s->hold_usec = SESSION_HOLD_FOREVER;
+        s->give_up = UINT64_MAX;
         snprintf(s->name, sizeof(s->name), "%s", name);
         memmove(&t->items[i + 1], &t->items[i], (t->n - i) * sizeof(*t->items));
         t->items[i] = s;

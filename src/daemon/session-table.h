@@ -49,6 +49,9 @@ typedef struct Session {
         uint64_t n_counted; /* files that count for the owner: preserved, or under way */
         char owner[256];    /* unique bus name; "" when it is gone */
         SessionState state;
+        uint64_t hold_usec;  /* how long it waits to be claimed (core/session.h) */
+        uint64_t give_up;    /* incoming: when nobody need claim it any more; UINT64_MAX: never */
+        bool orphaned;       /* finished although nobody claimed it */
         int fd;              /* -1: not held */
         bool direct;         /* the client has a copy of the descriptor */
         bool doomed;         /* close it as soon as the call under way is over */

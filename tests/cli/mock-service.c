@@ -436,6 +436,8 @@ static int get_job_other(sd_bus *bus, const char *path, const char *interface, c
         if (streq(property, "Devices"))
                 return j->jumped ? sd_bus_message_append(reply, "(uuuu)", 2, 1, 1, 1)
                                  : sd_bus_message_append(reply, "(uuuu)", 0, 0, 0, 0);
+        if (streq(property, "Reconciliation"))
+                return sd_bus_message_append(reply, "a{su}", 1, "expected", j->jumped ? 3 : 0);
         if (streq(property, "Registers"))
                 return j->jumped ? sd_bus_message_append(reply, "(tuuu)", UINT64_C(211), 1, 1, 1)
                                  : sd_bus_message_append(reply, "(tuuu)", UINT64_C(0), 0, 0, 0);
@@ -522,6 +524,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("BlackoutError", "t", get_job_number, 0, 0),
         SD_BUS_PROPERTY("Clock", "s", get_job_string, 0, 0),
         SD_BUS_PROPERTY("Sessions", "(uuuu)", get_job_other, 0, 0),
+        SD_BUS_PROPERTY("Reconciliation", "a{su}", get_job_other, 0, 0),
         SD_BUS_PROPERTY("Registers", "(tuuu)", get_job_other, 0, 0),
         SD_BUS_PROPERTY("Devices", "(uuuu)", get_job_other, 0, 0),
         SD_BUS_VTABLE_END,

@@ -394,23 +394,114 @@ static void test_finish_with_unclaimed(void **state) {
         assert_int_equal(luo_fake_finishes(w->luo, "vm-b"), 1);
 }
 
-static void test_finish_late(void **state) {
-        _cleanup_world_ World *w = world_two_clients();
-
+static void set_finish_timeout(World *w) {
         assert_int_equal(config_parse(&w->config, "t", "[Update]\nFinishTimeoutSec=60\n", 29, NULL, NULL), 0);
+}
+
+/* The job has an end; the session can be claimed all the same, also by a restarted daemon. */
+static void test_finish_late(void **state) {
+        for (unsigned crash = 0; crash < 2; crash++) {
+                _cleanup_world_ World *w = world_two_clients();
+
+                set_finish_timeout(w);
+                assert_int_equal(world_job(w, world_update), 0);
+                assert_int_equal(world_arrive(w), 0);
+                Job *j = w->manager->incoming.job;
+                uint64_t number = j->number;
+                assert_int_equal(client_return(&w->clients[0]), 0);
+                assert_int_equal(client_finish(&w->clients[0]), 0);
+                assert_null(w->manager->notice);
+                assert_true(manager_deadline(w->manager) < UINT64_MAX);
+                world_wait(w, 61 * USEC_PER_SEC);
+                assert_non_null(strstr(w->manager->notice, "vm-b"));
+                assert_int_equal(manager_deadline(w->manager), UINT64_MAX);
+                assert_int_equal(w->manager->phase, PHASE_UPDATED);
+                assert_int_equal(j->state, JOB_FAILED);
+                assert_int_equal(j->failure.reason, REASON_NOT_CLAIMED);
+                assert_string_equal(j->failure.subject, "vm-b");
+                if (crash) {
+                        world_crash(w);
+                        assert_int_equal(world_boot(w), 0);
+                        j = job_list_find(&w->manager->jobs, number);
+                        assert_int_equal(j->state, JOB_FAILED);
+                        assert_int_equal(manager_deadline(w->manager), UINT64_MAX);
+                }
+                assert_int_equal(client_return(&w->clients[1]), 0);
+                assert_int_equal(client_finish(&w->clients[1]), 0);
+                assert_int_equal(w->manager->phase, PHASE_NORMAL);
+                assert_int_equal(j->finished, 2);
+                assert_int_equal(j->state, JOB_FAILED);
+                world_check(w);
+        }
+}
+
+/* What its owner said happens to a session that nobody claims. */
+static void test_unclaimed(void **state) {
+        for (unsigned policy = 0; policy < 3; policy++) {
+                static const uint64_t holds[] = { 1, 20 * USEC_PER_SEC, 0 };
+                _cleanup_world_ World *w = world_new();
+
+                set_finish_timeout(w);
+                assert_int_equal(world_boot(w), 0);
+                assert_int_equal(world_load(w), 0);
+                world_client(w, "vm-a", false)->hold = holds[policy];
+                assert_int_equal(client_join(&w->clients[0]), 0);
+                assert_int_equal(client_join(world_client(w, "vm-b", true)), 0);
+                assert_int_equal(world_job(w, world_update), 0);
+                assert_int_equal(world_arrive(w), 0);
+                Job *j = w->manager->incoming.job;
+                assert_int_equal(client_return(&w->clients[1]), 0);
+                assert_int_equal(client_finish(&w->clients[1]), 0);
+                world_wait(w, 19 * USEC_PER_SEC);
+                assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 0);
+                world_wait(w, 2 * USEC_PER_SEC);
+                assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), policy == 1);
+                world_wait(w, 60 * USEC_PER_SEC);
+                assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), policy < 2);
+                assert_int_equal(w->manager->phase, policy < 2 ? PHASE_NORMAL : PHASE_UPDATED);
+                assert_int_equal(j->state, policy < 2 ? JOB_DONE : JOB_FAILED);
+                assert_int_equal(j->orphaned, policy < 2);
+                assert_int_equal(j->expected, 2);
+        }
+}
+
+/* Claimed in time, it is its client's, however long that takes to finish. */
+static void test_claimed_in_time(void **state) {
+        _cleanup_world_ World *w = world_new();
+
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(world_load(w), 0);
+        world_client(w, "vm-a", false)->hold = 20 * USEC_PER_SEC;
+        assert_int_equal(client_join(&w->clients[0]), 0);
         assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(client_return(&w->clients[0]), 0);
+        world_wait(w, 21 * USEC_PER_SEC);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 0);
         assert_int_equal(client_finish(&w->clients[0]), 0);
-        assert_null(w->manager->notice);
-        assert_true(manager_deadline(w->manager) < UINT64_MAX);
-        world_wait(w, 61 * USEC_PER_SEC);
-        assert_non_null(strstr(w->manager->notice, "vm-b"));
-        assert_int_equal(manager_deadline(w->manager), UINT64_MAX);
-        assert_int_equal(w->manager->phase, PHASE_UPDATED);
-        assert_int_equal(client_return(&w->clients[1]), 0);
-        assert_int_equal(client_finish(&w->clients[1]), 0);
         assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        world_check(w);
+}
+
+/* After FINISH the client hears which of its devices lost interrupts. */
+static void test_resume_after_finish(void **state) {
+        _cleanup_world_ World *w = world_two_clients();
+        Session *s = session_table_find(&w->manager->sessions, "vm-a");
+
+        session_set_device(s, s->files[0]->token, (Address){ 0, 1, 0, 0 });
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(client_take_part(&w->clients[i]), 0);
+                assert_int_equal(client_return(&w->clients[i]), 0);
+        }
+        assert_int_equal(client_finish(&w->clients[0]), 0);
+        assert_int_equal(w->clients[0].resumed, 1);
+        assert_string_equal(w->clients[0].cut[0], "0000:01:00.0");
+        assert_int_equal(w->clients[1].resumed, 0);
+        assert_int_equal(client_finish(&w->clients[1]), 0);
+        assert_int_equal(w->clients[1].resumed, 1);
+        assert_string_equal(w->clients[1].cut[0], "");
 }
 
 static void test_finish_blocked(void **state) {
@@ -530,6 +621,9 @@ int main(void) {
                 cmocka_unit_test(test_crash_while_updated),
                 cmocka_unit_test(test_finish_with_unclaimed),
                 cmocka_unit_test(test_finish_late),
+                cmocka_unit_test(test_unclaimed),
+                cmocka_unit_test(test_claimed_in_time),
+                cmocka_unit_test(test_resume_after_finish),
                 cmocka_unit_test(test_finish_blocked),
                 cmocka_unit_test(test_owners),
                 cmocka_unit_test(test_names),

@@ -97,6 +97,16 @@ static void on_request(void *userdata, Participant *p, Want phase, _unused_ uint
                 w->resumed[w->n_resumed++] = (size_t)(c - w->clients);
 }
 
+static void on_resume(_unused_ void *userdata, Participant *p, const Session *s) {
+        Client *c = p->userdata;
+        size_t n = 0;
+
+        c->resumed++;
+        for (size_t i = 0; i < s->n_files; i++)
+                if (s->files[i]->has_address && n < ELEMENTSOF(c->cut))
+                        address_format(s->files[i]->address, c->cut[n++]);
+}
+
 static void on_job_ended(void *userdata, Job *j) {
         World *w = userdata;
 
@@ -116,6 +126,7 @@ static const ManagerEvents events = {
         .job_ended = on_job_ended,
         .job_forgotten = on_job_forgotten,
         .request = on_request,
+        .resume = on_resume,
 };
 
 /* Birth, boot and death. */
@@ -439,7 +450,7 @@ static int preserve(Client *c) {
         return await(c, manager_preserve_fd(m, s, 0, c->memory, 7, replied, c, &c->refusal));
 }
 
-static int take_part(Client *c) {
+int client_take_part(Client *c) {
         int ends[2];
 
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
@@ -468,10 +479,13 @@ int client_join(Client *c) {
 
         int r = make_memory(c);
         if (r >= 0 && !c->participant)
-                r = take_part(c);
+                r = client_take_part(c);
         c->failure = -EINPROGRESS;
         if (r >= 0)
-                r = await(c, manager_open_session(m, c->name, 0, c->name, replied, c, &c->refusal));
+                r = manager_open_session(m, c->name, 0, c->name, replied, c, &c->refusal);
+        if (r >= 0 && c->hold)
+                session_table_find(&m->sessions, c->name)->hold_usec = c->hold == 1 ? SESSION_HOLD_UPDATE : c->hold;
+        r = await(c, r);
         if (r >= 0)
                 r = preserve(c);
         if (r >= 0)

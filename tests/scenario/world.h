@@ -25,6 +25,7 @@ typedef struct Client {
         bool direct;      /* preserves on its own copy of the session descriptor */
         Manner manner[3]; /* for prepare, freeze, resume */
         OnDeath on_death;
+        uint64_t hold; /* how long its session waits to be claimed; 0: for ever, 1: as the update */
         Participant *participant;
         int session_fd; /* its own copy; -1 */
         int lease;      /* its end; -1 */
@@ -35,7 +36,9 @@ typedef struct Client {
         bool dead;
         int failure; /* of the last session call */
         Refusal refusal;
-        bool intact; /* got its memory back, contents equal */
+        unsigned resumed; /* told to resume after FINISH */
+        char cut[2][24];  /* … with these devices */
+        bool intact;      /* got its memory back, contents equal */
         bool finished;
 } Client;
 
@@ -93,6 +96,8 @@ void world_run(World *w);
 void world_wait(World *w, uint64_t usec);
 
 Client *world_client(World *w, const char *name, bool direct);
+/* Registers alone. */
+int client_take_part(Client *c);
 /* Registers, opens the session and preserves its memory. 0 or the first failure. */
 int client_join(Client *c);
 /* Lets its session go, as clients must when told to resume in the old kernel. */

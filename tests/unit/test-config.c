@@ -47,7 +47,7 @@ static void defaults(void **state) {
         assert_int_equal(c.prepare_timeout_usec, 300 * USEC_PER_SEC);
         assert_int_equal(c.freeze_timeout_usec, 30 * USEC_PER_SEC);
         assert_int_equal(c.sync_timeout_usec, 30 * USEC_PER_SEC);
-        assert_int_equal(c.finish_timeout_usec, CONFIG_FOREVER);
+        assert_int_equal(c.finish_timeout_usec, 3600 * USEC_PER_SEC);
         assert_null(c.kexec_kernel);
         assert_null(c.kexec_initrd);
         assert_null(c.kexec_command_line);

@@ -782,8 +782,37 @@ static void a_large_one(void **state) {
         assert_int_equal(manifest_add_session(back, "more", 0, "", false), 0);
 }
 
+/* What a session and a file may have more of: kept when written, absent in older ones. */
+static void test_hold_and_device(void **state) {
+        _cleanup_(manifest_freep) Manifest *m = manifest_new(), *back = NULL;
+        _cleanup_free_ void *data = NULL;
+        size_t size;
+
+        assert_int_equal(manifest_set_hold(m, 1), -EINVAL);
+        assert_int_equal(manifest_set_device(m, "0000:01:00.0"), -EINVAL);
+        m->update_id = strdup("00112233445566778899aabbccddeeff");
+        assert_int_equal(manifest_add_session(m, "vm", 7, "", false), 0);
+        assert_int_equal(manifest_set_device(m, "0000:01:00.0"), -EINVAL); /* no file yet */
+        assert_int_equal(manifest_add_file(m, 1, "vfio"), 0);
+        assert_int_equal(manifest_set_device(m, "nonsense"), -EINVAL);
+        assert_int_equal(manifest_set_device(m, "0000:01:00.0"), 0);
+        assert_int_equal(manifest_add_file(m, 2, "memfd"), 0);
+        assert_int_equal(manifest_set_hold(m, 600 * USEC_PER_SEC), 0);
+        assert_int_equal(manifest_add_session(m, "other", 7, "", false), 0);
+        assert_int_equal(manifest_add_session(m, "short", 7, "", false), 0);
+        assert_int_equal(manifest_set_hold(m, SESSION_HOLD_UPDATE), 0);
+        assert_int_equal(manifest_encode(m, &data, &size), 0);
+        assert_int_equal(manifest_decode(data, size, &back, NULL), 0);
+        assert_true(back->sessions[0].hold_usec == 600 * USEC_PER_SEC);
+        assert_string_equal(back->sessions[0].files[0].device, "0000:01:00.0");
+        assert_string_equal(back->sessions[0].files[1].device, "");
+        assert_true(back->sessions[1].hold_usec == SESSION_HOLD_FOREVER);
+        assert_true(back->sessions[2].hold_usec == SESSION_HOLD_UPDATE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_hold_and_device),
                 cmocka_unit_test(the_golden_files_are_read),
                 cmocka_unit_test(the_golden_files_are_written),
                 cmocka_unit_test(every_prefix_is_refused),

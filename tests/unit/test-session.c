@@ -99,10 +99,32 @@ static void order_of_files(void **state) {
         assert_int_equal(session_order_check(counts, "vm", "other", NULL), 0);
 }
 
+static void test_hold(void **state) {
+        static const struct {
+                const char *text;
+                uint64_t hold;
+        } good[] = { { "hold", SESSION_HOLD_FOREVER },
+                     { "finish", SESSION_HOLD_UPDATE },
+                     { "10min", 600 * USEC_PER_SEC } };
+        static const char *const bad[] = { "", "0", "drop", "10 parsecs", "-1s" };
+        char text[64];
+        uint64_t hold = 42;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(session_hold_parse(bad[i], &hold), -EINVAL);
+        assert_int_equal(hold, 42);
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                assert_int_equal(session_hold_parse(good[i].text, &hold), 0);
+                assert_true(hold == good[i].hold);
+                session_hold_format(hold, text, sizeof(text));
+                assert_string_equal(text, good[i].text);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(good_names),     cmocka_unit_test(bad_names),      cmocka_unit_test(every_byte),
-                cmocka_unit_test(reserved_names), cmocka_unit_test(order_of_files),
+                cmocka_unit_test(reserved_names), cmocka_unit_test(order_of_files), cmocka_unit_test(test_hold),
         };
 
         return cmocka_run_group_tests_name("session", tests, NULL, NULL);

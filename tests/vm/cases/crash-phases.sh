@@ -4,7 +4,7 @@
 # SIGKILL of the daemon in the middle of things, with a descriptor store: with open
 # sessions while PREPARING, FREEZING and FROZEN. All is put back, and works again.
 
-PLAN=40
+PLAN=39
 STAGES=1
 
 begin() {

@@ -105,6 +105,8 @@ int call_close(void *work) {
 
         if (p->store && *c->stored)
                 r = p->store->drop(p->store_self, c->stored);
+        if (r < 0) /* what stays there keeps the session alive */
+                r = p->store->drop(p->store_self, c->stored);
         c->fd = fd_close(c->fd);
         if (p->store && c->flush && r >= 0)
                 r = p->store->flush(p->store_self);

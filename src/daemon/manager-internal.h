@@ -127,6 +127,7 @@ void update_begin(Manager *m);    /* EFFECT_PREPARE */
 void update_freeze(Manager *m);   /* EFFECT_FREEZE */
 void update_jump(Manager *m);     /* EFFECT_JUMP */
 void update_rollback(Manager *m); /* EFFECT_ROLLBACK */
+void update_resume(Manager *m);   /* tells all who were asked, in reverse order */
 void update_check(Manager *m);    /* something moved: is the phase complete? */
 void update_run_jump(Manager *m);
 void update_end(Manager *m); /* frees what an update holds */

@@ -103,14 +103,24 @@ void restart_discard(Manager *m, StoredFd *stored, size_t n_stored) {
         }
 }
 
-/* What is written down without a descriptor is gone: a client that has a copy of its own
- * will find that out, or be told to resume. */
+/* A client may still have its own copy of a session that we lost; it must let go of it, or
+ * it would go along unknown to the manifest. */
+static void mark_owner(Manager *m, const Session *lost) {
+        for (size_t i = 0; i < m->barrier.n; i++) {
+                Participant *p = m->barrier.items[i];
+                if (*lost->owner && streq(p->owner ?: "", lost->owner))
+                        p->touched = true;
+        }
+}
+
+/* What is written down without a descriptor is gone. */
 static void forget_lost(Manager *m, Found *found) {
         for (size_t i = m->sessions.n; i-- > 0;) {
                 Session *s = m->sessions.items[i];
                 if (session_is_incoming(s) || s->fd >= 0)
                         continue;
                 log_notice("The descriptor of session %s is gone.", s->name);
+                mark_owner(m, s);
                 registry_remove_session(m, s);
                 session_table_remove(&m->sessions, s);
                 found->n_sessions++;
@@ -293,4 +303,6 @@ void restart_go(Manager *m) {
                 (void)manager_event(m, EVENT_INTERRUPTED, NULL);
         else if (event == EVENT_RECOVERED)
                 ask_again(m);
+        else
+                update_resume(m); /* those who lost a session */
 }

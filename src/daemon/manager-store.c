@@ -49,6 +49,8 @@ void store_drop_name(const Manager *m, const char *stored) {
                 return;
         int r = m->ports->store->drop(m->ports->store_self, stored);
         if (r < 0)
+                r = m->ports->store->drop(m->ports->store_self, stored);
+        if (r < 0)
                 log_errno(r, "Taking %s out of the descriptor store", stored);
 }
 

@@ -382,7 +382,7 @@ void update_run_jump(Manager *m) {
 
 /* Rollback: workloads first, then the books. */
 
-static void resume_clients(Manager *m) {
+void update_resume(Manager *m) {
         _cleanup_free_ Participant **touched = NULL;
         size_t n = 0;
 
@@ -409,7 +409,7 @@ void manager_drop_own(Manager *m) {
 
 void update_rollback(Manager *m) {
         m->jump_pending = false;
-        resume_clients(m);
+        update_resume(m);
         manager_job_step(m, m->job, "rolling back");
         for (size_t i = m->sessions.n; i-- > 0;)
                 if (i < m->sessions.n && !session_is_incoming(m->sessions.items[i]))

@@ -43,9 +43,15 @@ static const ClockOps clock_ops = {
 
 /* The descriptor store. */
 
+static bool store_fails(World *w) {
+        return ++w->store_calls == w->store_fail_at;
+}
+
 static int store_put(void *self, const char *name, int fd) {
         World *w = self;
 
+        if (store_fails(w))
+                return -ENOSPC;
         if (w->n_stored >= MIN_OF(w->store_max, ELEMENTSOF(w->stored)))
                 return -ENOSPC;
         snprintf(w->stored[w->n_stored].name, sizeof(w->stored[0].name), "%s", name);
@@ -56,6 +62,8 @@ static int store_put(void *self, const char *name, int fd) {
 static int store_drop(void *self, const char *name) {
         World *w = self;
 
+        if (store_fails(w))
+                return -EAGAIN;
         for (size_t i = 0; i < w->n_stored; i++)
                 if (streq(w->stored[i].name, name)) {
                         fd_close(w->stored[i].fd);
@@ -66,8 +74,8 @@ static int store_drop(void *self, const char *name) {
 }
 
 /* What was dropped is closed already. */
-static int store_flush(_unused_ void *self) {
-        return 0;
+static int store_flush(void *self) {
+        return store_fails(self) ? -ETIMEDOUT : 0;
 }
 
 static const StoreOps store_ops = { .put = store_put, .drop = store_drop, .flush = store_flush };
@@ -220,8 +228,16 @@ static int try_boot(World *w) {
                 world_crash(w);
                 return r;
         }
-        for (size_t i = 0; i < w->n_clients; i++)
-                find_participant(&w->clients[i]);
+        for (size_t i = 0; i < w->n_clients; i++) {
+                Client *c = &w->clients[i];
+                find_participant(c);
+                if (c->participant || c->lease < 0)
+                        continue;
+                /* The daemon does not know it any more: it goes on by itself. */
+                c->lease = fd_close(c->lease);
+                c->asked[0] = c->asked[1] = c->asked[2] = c->paused = false;
+                client_leave(c);
+        }
         manager_watch(w->manager, &events, w);
         for (size_t i = 0; i < w->n_clients; i++) /* their leases hang up */
                 if (w->clients[i].dead)
@@ -264,6 +280,8 @@ int world_arrive(World *w) {
                 w->clients[i].session_fd = fd_close(w->clients[i].session_fd);
                 w->clients[i].memory = fd_close(w->clients[i].memory);
                 w->clients[i].lease = fd_close(w->clients[i].lease);
+                w->clients[i].paused = w->clients[i].preserved = false;
+                w->clients[i].asked[0] = w->clients[i].asked[1] = w->clients[i].asked[2] = false;
         }
         w->boots++;
         clean_dir(w->run_path);
@@ -304,6 +322,7 @@ void client_die(Client *c) {
         Manager *m = c->world->manager;
 
         c->dead = true;
+        c->paused = false;
         c->lease = fd_close(c->lease);
         client_leave(c);
         if (c->participant)
@@ -319,14 +338,20 @@ static bool answer(World *w, Client *c, size_t i) {
         if (!c->asked[i] || !c->participant)
                 return false;
         if (i == 2) { /* told to resume: the guest runs, the session is given back */
-                c->asked[i] = false;
+                c->asked[0] = c->asked[1] = c->asked[2] = c->paused = false;
                 client_leave(c);
                 return true;
         }
         if (c->manner[i] == MANNER_SILENT)
                 return false;
+        if (c->manner[i] == MANNER_DELAY && !c->delayed) {
+                c->delayed = true;
+                (void)manager_delay(w->manager, c->participant, wants[i], w->now + USEC_PER_SEC, "busy", &ignored);
+                return true;
+        }
         c->asked[i] = false;
-        if (c->manner[i] == MANNER_READY)
+        c->paused = i == 1;
+        if (c->manner[i] == MANNER_READY || c->manner[i] == MANNER_DELAY)
                 (void)manager_ready(w->manager, c->participant, wants[i], &ignored);
         else if (c->manner[i] == MANNER_VETO)
                 (void)manager_veto(w->manager, c->participant, wants[i], "not now", &ignored);
@@ -335,18 +360,27 @@ static bool answer(World *w, Client *c, size_t i) {
         return true;
 }
 
-void world_run(World *w) {
-        bool moved;
-
-        do {
-                if (w->kexec.jumped)
-                        return;
+/* One piece of work, of the daemon or of a client. A step is what SIGKILL comes between. */
+static bool step(World *w) {
+        if (worker_dispatch(w->ports.luo_lane) > 0 || worker_dispatch(w->ports.image_lane) > 0)
+                return true;
+        if (manager_due(w->manager)) {
                 manager_dispatch(w->manager);
-                moved = manager_due(w->manager) || worker_busy(w->ports.luo_lane) || worker_busy(w->ports.image_lane);
-                for (size_t i = 0; i < w->n_clients && !w->kexec.jumped; i++)
-                        for (size_t phase = 0; phase < 3; phase++)
-                                moved = answer(w, &w->clients[i], phase) || moved;
-        } while (moved);
+                return true;
+        }
+        for (size_t i = 0; i < w->n_clients; i++)
+                for (size_t phase = 0; phase < 3; phase++)
+                        if (answer(w, &w->clients[i], phase))
+                                return true;
+        return false;
+}
+
+void world_run(World *w) {
+        while (!w->kexec.jumped && step(w)) {
+                w->n_steps++;
+                if (w->kill_in > 0 && --w->kill_in == 0 && !w->kexec.jumped)
+                        longjmp(w->killed, 1);
+        }
 }
 
 void world_wait(World *w, uint64_t usec) {
@@ -548,7 +582,8 @@ void world_check(World *w) {
 
         luo_fake_stats(w->luo, &stats);
         assert_int_equal(stats.leaked, 0);
-        assert_int_equal(stats.never_retrieved, 0);
+        if (!w->may_free)
+                assert_int_equal(stats.never_retrieved, 0);
         assert_int_equal(stats.dropped_unretrieved, 0);
         assert_int_equal(stats.dropped_unfinished, 0);
         assert_int_equal(m->n_calls, 0);
@@ -563,8 +598,7 @@ void world_check(World *w) {
                 for (size_t i = 0; i < w->n_clients; i++) {
                         const Client *c = &w->clients[i];
                         /* Whoever was paused was told to go on, or is in a new kernel. */
-                        if (!c->dead && c->told[1] > 0 && w->boots == 0)
-                                assert_true(c->told[2] >= 1);
+                        assert_true(c->dead || !c->paused);
                 }
 }
 

@@ -9,11 +9,14 @@
  */
 #pragma once
 
+#include <setjmp.h>
+
 #include "daemon/manager.h"
 #include "fakes/kexec-fake.h"
 #include "fakes/luo-fake.h"
 
-typedef enum Manner { MANNER_READY, MANNER_VETO, MANNER_SILENT, MANNER_DIE } Manner;
+/* MANNER_DELAY asks for more time once, then is ready. */
+typedef enum Manner { MANNER_READY, MANNER_VETO, MANNER_SILENT, MANNER_DIE, MANNER_DELAY } Manner;
 
 enum { CLIENTS_MAX = 8, MEMORY_SIZE = 3 * 4096 };
 
@@ -33,7 +36,8 @@ typedef struct Client {
         bool preserved;
         unsigned told[3]; /* how often it was asked: prepare, freeze, resume */
         bool asked[3];    /* and has still to answer */
-        bool dead;
+        bool dead, delayed;
+        bool paused; /* froze, and was not told to go on yet */
         int failure; /* of the last session call */
         Refusal refusal;
         unsigned resumed; /* told to resume after FINISH */
@@ -66,6 +70,12 @@ struct World {
                 int fd;
         } stored[64];
         size_t n_stored, store_max;
+        bool may_free;                       /* sessions that nobody claims */
+        uint64_t store_calls, store_fail_at; /* the n-th call of the store fails */
+        /* world_run() ends by this jump after kill_in steps; 0: never. */
+        unsigned kill_in;
+        uint64_t n_steps;
+        jmp_buf killed;
         bool with_store;   /* set before world_boot(), as store_max */
         const PciOps *pci; /* NULL: no devices; set before world_boot() */
         void *pci_self;

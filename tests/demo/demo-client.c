@@ -4,11 +4,12 @@
  * "guest memory", takes part in updates, and takes its memory back on the other side.
  *
  *   demo-client NAME [--size MIB] [--direct] [--once] [--veto PHASE] [--mute PHASE]
+ *               [--on-death POLICY]
  *
  * At start it claims a session of its name; with none it starts a new guest. What
  * happens is printed line by line, each beginning with NAME:, for tests to read.
  * --direct: preserves on its own copy of the session descriptor; otherwise it hands the
- * files to the daemon. --once: exits after FINISH. --veto, --mute: for tests.
+ * files to the daemon. --once: exits after FINISH. --veto, --mute, --on-death: for tests.
  *
  * In each phase: "prepare": open a session, preserve the memory (the guest goes on
  * writing), Ready. "freeze": stop the guest, preserve the state, Ready. "resume": close
@@ -34,7 +35,7 @@ enum { TOKEN_MEMORY = 1, TOKEN_STATE = 2, PAGES_AT_A_TIME = 64, RESIZE_TRIES = 5
 
 typedef struct Client {
         const char *name;
-        const char *veto, *mute;
+        const char *veto, *mute, *on_death;
         size_t size;
         bool direct, once;
         bool prepared;    /* our memory is preserved, or was on its way to be */
@@ -246,7 +247,7 @@ static int take_part(Client *c) {
         int lease;
 
         int r = call(c, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, "Register", &reply, "ssa{sv}", c->name,
-                     "prepare:freeze:resume", 0);
+                     "prepare:freeze:resume", 1, "on-death", "s", c->on_death);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "oh", &path, &lease);
         if (r >= 0) {
@@ -338,11 +339,17 @@ static int run(Client *c) {
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                { "size", required_argument, NULL, 's' }, { "direct", no_argument, NULL, 'd' },
-                { "once", no_argument, NULL, 'o' },       { "veto", required_argument, NULL, 'v' },
-                { "mute", required_argument, NULL, 'm' }, {},
+                { "size", required_argument, NULL, 's' },
+                { "direct", no_argument, NULL, 'd' },
+                { "once", no_argument, NULL, 'o' },
+                { "veto", required_argument, NULL, 'v' },
+                { "mute", required_argument, NULL, 'm' },
+                { "on-death", required_argument, NULL, 'x' },
+                {},
         };
-        Client c = { .size = 16 << 20, .lease = -1, .session_fd = -1, .guest = { .memory_fd = -1 } };
+        Client c = {
+                .on_death = "cancel", .size = 16 << 20, .lease = -1, .session_fd = -1, .guest = { .memory_fd = -1 }
+        };
         int option;
 
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
@@ -362,12 +369,15 @@ int main(int argc, char **argv) {
                 case 'm':
                         c.mute = optarg;
                         break;
+                case 'x':
+                        c.on_death = optarg;
+                        break;
                 default:
                         return 2;
                 }
         if (optind + 1 != argc || c.size == 0) {
                 fprintf(stderr, "usage: demo-client NAME [--size MIB] [--direct] [--once] [--veto PHASE] "
-                                "[--mute PHASE]\n");
+                                "[--mute PHASE] [--on-death POLICY]\n");
                 return 2;
         }
         c.name = argv[optind];

@@ -161,6 +161,22 @@ static int start_lookout(App *a) {
         return r < 0 ? log_errno(r, "Queueing the look at kernel and devices") : 0;
 }
 
+/* Since version 254 systemd sets $FDSTORE for a service that has a descriptor store; from an
+ * older one nothing can be known, and the unit that is installed has one. */
+static void check_store(App *a) {
+        _cleanup_free_ char *version = NULL;
+
+        if (!a->real.ports.store || getenv("FDSTORE"))
+                return;
+        int r = sd_bus_get_property_string(a->connection, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                           "org.freedesktop.systemd1.Manager", "Version", NULL, &version);
+        if (r >= 0 && strtoul(version, NULL, 10) >= 254) {
+                log_warning(
+                        "There is no descriptor store (FileDescriptorStoreMax=0): a crash would cancel an update.");
+                a->real.ports.store = NULL;
+        }
+}
+
 static int run(App *a) {
         int r = real_ports_open(&a->real, a->run_dir, a->state_dir);
         if (r < 0)
@@ -178,6 +194,7 @@ static int run(App *a) {
         r = sd_bus_open_system(&a->connection);
         if (r < 0)
                 return log_errno(r, "Connecting to the system bus");
+        check_store(a);
         r = bus_setup(&a->bus, a->event, a->connection);
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");

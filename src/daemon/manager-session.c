@@ -58,6 +58,8 @@ static void queue_close(Manager *m, Session *s, int fd, const char *stored, bool
         if (manager_call(m, call_close, &call) >= 0)
                 return;
         /* Out of memory: manager_call() has closed it here, in the loop. */
+        if (stored)
+                store_drop_name(m, stored);
         m->n_closing--;
         if (s)
                 remove_session(m, s);
@@ -82,8 +84,10 @@ static void drop_session(Manager *m, Session *s, bool flush, session_reply_t rep
         /* First, so that a restart in between finds a stranger, not half a session. */
         registry_remove_session(m, s);
         store_name(STORE_OUT, s->name, stored);
-        queue_close(m, s, TAKE_FD(s->fd), s->stored ? stored : NULL, flush, reply, userdata);
+        bool is_stored = s->stored;
         s->stored = false;
+        /* Last: without memory it closes at once, and the session is gone. */
+        queue_close(m, s, TAKE_FD(s->fd), is_stored ? stored : NULL, flush, reply, userdata);
 }
 
 void manager_drop_session(Manager *m, Session *s, bool flush) {

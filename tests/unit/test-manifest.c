@@ -789,13 +789,13 @@ static void test_hold_and_device(void **state) {
         size_t size;
 
         assert_int_equal(manifest_set_hold(m, 1), -EINVAL);
-        assert_int_equal(manifest_set_device(m, "0000:01:00.0"), -EINVAL);
+        assert_int_equal(manifest_set_file_address(m, (Address){ 0, 1, 0, 0 }), -EINVAL);
         m->update_id = strdup("00112233445566778899aabbccddeeff");
         assert_int_equal(manifest_add_session(m, "vm", 7, "", false), 0);
-        assert_int_equal(manifest_set_device(m, "0000:01:00.0"), -EINVAL); /* no file yet */
+        assert_int_equal(manifest_set_file_address(m, (Address){ 0, 1, 0, 0 }), -EINVAL); /* no file yet */
         assert_int_equal(manifest_add_file(m, 1, "vfio"), 0);
-        assert_int_equal(manifest_set_device(m, "nonsense"), -EINVAL);
-        assert_int_equal(manifest_set_device(m, "0000:01:00.0"), 0);
+        assert_int_equal(manifest_set_file_address(m, (Address){ 0, 1, 32, 0 }), -EINVAL);
+        assert_int_equal(manifest_set_file_address(m, (Address){ 0, 1, 0, 0 }), 0);
         assert_int_equal(manifest_add_file(m, 2, "memfd"), 0);
         assert_int_equal(manifest_set_hold(m, 600 * USEC_PER_SEC), 0);
         assert_int_equal(manifest_add_session(m, "other", 7, "", false), 0);
@@ -804,8 +804,9 @@ static void test_hold_and_device(void **state) {
         assert_int_equal(manifest_encode(m, &data, &size), 0);
         assert_int_equal(manifest_decode(data, size, &back, NULL), 0);
         assert_true(back->sessions[0].hold_usec == 600 * USEC_PER_SEC);
-        assert_string_equal(back->sessions[0].files[0].device, "0000:01:00.0");
-        assert_string_equal(back->sessions[0].files[1].device, "");
+        assert_true(back->sessions[0].files[0].has_address);
+        assert_int_equal(back->sessions[0].files[0].address.bus, 1);
+        assert_false(back->sessions[0].files[1].has_address);
         assert_true(back->sessions[1].hold_usec == SESSION_HOLD_FOREVER);
         assert_true(back->sessions[2].hold_usec == SESSION_HOLD_UPDATE);
 }

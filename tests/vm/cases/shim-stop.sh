@@ -125,7 +125,7 @@ next() {
         vfio_do master nic on
         after=$(vfio ring-poll ring 500)
         diag "stage $STAGE: $after"
-        check "stage $STAGE: nic: the ring goes on" test "$(value received <<<"$after")" -gt $((before + 100))
+        check "stage $STAGE: nic: the ring goes on" test "$(value received <<<"$after")" -gt $((before + 20))
         is "$(value lost <<<"$after") $(value corrupt <<<"$after") $(value foreign <<<"$after")" '0 0 0' "stage $STAGE: nic: no packet is lost or damaged"
         vfio_is ok "stage $STAGE: FINISH" finish "$s"
         vfio_do drop "$s"

@@ -115,10 +115,7 @@ bridges_above() {
 
 # all_config: every byte of every function's configuration space, in lines.
 all_config() {
-        local dir
-        for dir in /sys/bus/pci/devices/*; do
-                od -An -v -tx1 -w16 -Ad "$dir/config" | sed "s/^/${dir##*/} /"
-        done
+        head -v -c 4096 /sys/bus/pci/devices/*/config | od -An -v -c -w32
 }
 
 # --- the shim's lists -----------------------------------------------------------------

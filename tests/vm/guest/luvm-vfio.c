@@ -9,7 +9,8 @@
  *   luvm-vfio serve
  *   luvm-vfio peek ADDRESS OFFSET   a register of BAR 0, without VFIO, by sysfs
  *
- * The commands are in the tables of the files below; words in capitals are names.
+ * The commands are in the tables of the files below; words in capitals are names. With
+ * `timed` before it a command's answer has microseconds after it.
  *   device   open DEVICE ADDRESS | bind D | attach D | close D | master D on|off |
  *            config D OFFSET SIZE [VALUE] | read D OFFSET | write D OFFSET VALUE |
  *            resettable D | reset D | interrupts D msi|msix | interrupted D
@@ -25,6 +26,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "luvm-vfio.h"
 
@@ -63,26 +65,45 @@ static void split(Words *w, char *line) {
                 w->word[w->n++] = word;
 }
 
+static uint64_t now_usec(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* One line, and its answer. */
+static void serve_line(Client *c, char *line) {
+        uint64_t start = now_usec();
+        bool timed;
+        Words w;
+        int r = -EINVAL;
+
+        split(&w, line);
+        strcpy(w.answer, "ok");
+        timed = w.n > 1 && strcmp(w.word[0], "timed") == 0;
+        if (timed)
+                memmove(w.word, w.word + 1, --w.n * sizeof(w.word[0]));
+        if (w.n > 0)
+                r = run(c, &w);
+        fputs(r < 0 ? (strerrorname_np(-r) ?: "EUNKNOWN") : w.answer, stdout);
+        if (timed)
+                printf(" %" PRIu64, now_usec() - start);
+        putchar('\n');
+        fflush(stdout);
+}
+
 static int serve(void) {
         static Client c;
         char *line = NULL;
         size_t size = 0;
-        Words w;
 
         c.iommu = -EBADF;
         c.luo = luo_device(&c.luo_device, NULL, 10000000);
         for (unsigned i = 0; i < SESSIONS_MAX; i++)
                 c.sessions[i].fd = -EBADF;
-        while (getline(&line, &size, stdin) > 0) {
-                int r = -EINVAL;
-
-                split(&w, line);
-                strcpy(w.answer, "ok");
-                if (w.n > 0)
-                        r = run(&c, &w);
-                puts(r < 0 ? (strerrorname_np(-r) ?: "EUNKNOWN") : w.answer);
-                fflush(stdout);
-        }
+        while (getline(&line, &size, stdin) > 0)
+                serve_line(&c, line);
         free(line);
         return EXIT_SUCCESS;
 }

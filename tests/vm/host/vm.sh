@@ -73,7 +73,8 @@ fill_shared() {
 }
 
 # sender_arguments: into WRAPPER and NETDEVS. Each entry of SENDERS, "ID BACKLOG", is a
-# network with that id for a device, and packets come from it as long as the VM runs.
+# network with that id for a device, and packets come from it as long as the VM runs. For
+# a guest that is slow to boot the rate is lowered, or a ring would not last.
 sender_arguments() {
         local sender fd=40
         WRAPPER=() NETDEVS=()
@@ -81,7 +82,7 @@ sender_arguments() {
                 NETDEVS+=(-netdev "dgram,id=${sender% *},local.type=fd,local.str=$fd")
                 WRAPPER+=("$((fd++)):${sender#* }")
         done
-        ((${#SENDERS[@]} == 0)) || WRAPPER=("$BUILD/tests/vm/host/luvm-sender" 1250 "${WRAPPER[@]}" --)
+        ((${#SENDERS[@]} == 0)) || WRAPPER=("$BUILD/tests/vm/host/luvm-sender" "${LUVM_SENDER_RATE:-1250}" "${WRAPPER[@]}" --)
 }
 
 # qemu_arguments DIR NAME: into the array QEMU_ARGS. An IOMMU must come before the

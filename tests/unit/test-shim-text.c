@@ -46,6 +46,10 @@ static void test_lists(void **state) {
         assert_null(shim_list_find(&l, (Address){}));
 }
 
+#define TWICE                                                     \
+        "0000:02:00.0 8086:10d3 020000 function stop preserved\n" \
+        "0000:02:00.0 8086:10d3 020000 function stop preserved\n"
+
 static void test_bad_lists(void **state) {
         static const char *const out[] = {
                 "0000:02:00.0 8086:10d3 020000 function stop preserved", /* no end */
@@ -59,8 +63,7 @@ static void test_bad_lists(void **state) {
                 "0000:02:20.0 8086:10d3 020000 function stop preserved\n",
                 "0000:02:00.0 8086:10d3 020000 function stop preserved\n\n",
                 "0000:02:00.0\t8086:10d3 020000 function stop preserved\n",
-                "0000:02:00.0 8086:10d3 020000 function stop preserved\n"
-                "0000:02:00.0 8086:10d3 020000 function stop preserved\n",
+                TWICE,
         };
         static const char nul[] = "0000:02:00.0 8086:10d3 020000\0function stop preserved\n";
         char longest[512];

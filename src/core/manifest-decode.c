@@ -472,8 +472,8 @@ static bool integer_fits(const char *digits, size_t n) {
 }
 
 /* Whether json-c may make a tree of so many: twice the bounds leave room for the fields of
- * later versions. Of VFs there are so many that they get less: five more values each than
- * the eleven there are. */
+ * later versions. No more files have an address than there are devices. Of VFs there are
+ * so many that they get less: five more values each than the eleven there are. */
 static bool too_many(size_t objects, size_t arrays, size_t commas) {
         return objects > 2 * (MANIFEST_SESSIONS_MAX + 64) + 2 * MANIFEST_LINKS_MAX + MANIFEST_VFS_MAX ||
                arrays > 2 * (MANIFEST_SESSIONS_MAX + MANIFEST_FILES_MAX + MANIFEST_DEVICES_MAX) +

@@ -9,7 +9,10 @@
 
 typedef struct Reading {
         Manager *manager;
+        bool arrival;
         ShimList outgoing, incoming;
+        ShimHeld *held; /* bits of configuration space, at arrival alone */
+        size_t n_held;
         handover_reply_t reply;
         void *userdata;
 } Reading;
@@ -19,7 +22,24 @@ static int run_read(void *work) {
         const Shim *shim = &w->manager->ports->shim;
 
         int r = shim_list(shim, SHIM_OUTGOING, &w->outgoing);
-        return r < 0 ? r : shim_list(shim, SHIM_INCOMING, &w->incoming);
+        if (r >= 0)
+                r = shim_list(shim, SHIM_INCOMING, &w->incoming);
+        if (r >= 0 && w->arrival)
+                r = shim_held(shim, &w->held, &w->n_held);
+        return r;
+}
+
+/* What the module's filter has kept until now, and from whom. */
+static void log_held(const Reading *w) {
+        char text[ADDRESS_TEXT_SIZE];
+
+        for (size_t i = 0; i < w->n_held; i++) {
+                const ShimHeld *h = &w->held[i];
+
+                address_format(h->address, text);
+                log_info("%s: bits 0x%x of register 0x%03x are held at 0x%x (%s); %llu writes were overridden.", text,
+                         h->mask, h->offset, h->value, h->reason, (unsigned long long)h->overridden);
+        }
 }
 
 static void read_done(void *work, int r, _unused_ void *userdata) {
@@ -32,25 +52,31 @@ static void read_done(void *work, int r, _unused_ void *userdata) {
                 m->handover.outgoing = w->outgoing;
                 m->handover.incoming = w->incoming;
                 w->outgoing = w->incoming = (ShimList){};
+                log_held(w);
         } else if (r != -ENODEV && r != -ECANCELED)
                 log_errno(r, "Reading the lists of the kernel module");
         if (w->reply)
                 w->reply(w->userdata, r);
         shim_list_done(&w->outgoing);
         shim_list_done(&w->incoming);
+        free(w->held);
         free(w);
 }
 
-int handover_read(Manager *m, handover_reply_t reply, void *userdata) {
+static int submit_read(Manager *m, bool arrival, handover_reply_t reply, void *userdata) {
         Reading *w = calloc(1, sizeof(*w));
 
         if (!w)
                 return -ENOMEM;
-        *w = (Reading){ .manager = m, .reply = reply, .userdata = userdata };
+        *w = (Reading){ .manager = m, .arrival = arrival, .reply = reply, .userdata = userdata };
         int r = worker_submit(m->ports->luo_lane, run_read, read_done, w, NULL);
         if (r < 0)
                 free(w);
         return r;
+}
+
+int handover_read(Manager *m, handover_reply_t reply, void *userdata) {
+        return submit_read(m, false, reply, userdata);
 }
 
 /* Arrival. */
@@ -112,7 +138,7 @@ static void arrived(void *userdata, int r) {
 void handover_arrived(Manager *m) {
         if (!m->incoming.any)
                 return;
-        int r = handover_read(m, arrived, m);
+        int r = submit_read(m, true, arrived, m);
         if (r < 0)
                 log_errno(r, "Queueing the look at the devices that came in");
 }

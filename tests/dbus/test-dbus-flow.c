@@ -97,7 +97,13 @@ static void a_session(void **state) {
         assert_string_equal(property(rig.bus, SESSION(path), "Owner"), owner);
         expect_error(rig.bus, ERROR("NameInUse"), MANAGER, "OpenSession", "sa{sv}", "vm-1", 0);
 
-        expect_ok(rig.bus, SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 0);
+        /* What is said about DMA means nothing to a memfd, but is read. */
+        expect_error(rig.bus, ERROR("InvalidArgument"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 1,
+                     "dma-memory", "as", 1, "7");
+        expect_error(rig.bus, ERROR("InvalidArgument"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 2,
+                     "dma-memory", "at", 1, UINT64_C(7), "dma-memory", "at", 0);
+        expect_ok(rig.bus, SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 2, "dma-memory", "at", 2,
+                  UINT64_C(1), UINT64_C(2), "dma-memory-complete", "b", true);
         assert_files(path, "7 memfd preserved");
         expect_error(rig.bus, ERROR("TokenInUse"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(7), 0);
         expect_error(rig.bus, ERROR("AlreadyPreserved"), SESSION(path), "PreserveFd", "hta{sv}", memory, UINT64_C(8),

@@ -184,8 +184,9 @@ static int reply(const char *command, json_object *o, json_object **ret, Problem
 
 int qmp_call(Qmp *q, const char *command, struct json_object *arguments, int fd, uint64_t timeout_usec,
              struct json_object **ret, Problem *p) {
-        _cleanup_(json_object_putp) json_object *request = json_object_new_object(), *owned = arguments,
-                                                *answer = NULL;
+        _cleanup_(json_object_putp) json_object *request = json_object_new_object(), *answer = NULL;
+        /* It is ours from here on, whatever comes. */
+        _cleanup_(json_object_putp) _unused_ json_object *owned = arguments;
         uint64_t deadline = now_usec() + timeout_usec, id = ++q->last_id;
         json_object *v;
 

@@ -85,7 +85,8 @@ sender_arguments() {
         ((${#SENDERS[@]} == 0)) || WRAPPER=("$BUILD/tests/vm/host/luvm-sender" "${LUVM_SENDER_RATE:-1250}" "${WRAPPER[@]}" --)
 }
 
-# qemu_arguments DIR NAME: into the array QEMU_ARGS. An IOMMU must come before the
+# qemu_arguments DIR NAME: into the array QEMU_ARGS. no_timer_check: on a busy host the
+# kernel counts too few ticks of an emulated timer, and gives up. An IOMMU must come before the
 # devices behind it, all else that was asked for after ours. What begins with a dash is
 # another option and its value, for what a device refers to.
 qemu_arguments() {
@@ -102,7 +103,7 @@ qemu_arguments() {
         QEMU_ARGS=("${ACCEL_ARGS[@]}" -m "${MEMORY_OPTION:-$MEMORY}" -smp "$CPUS" -nodefaults -display none -no-reboot
                 ${early[@]+"${early[@]}"} ${NETDEVS[@]+"${NETDEVS[@]}"}
                 -kernel "$KERNEL_A" -initrd "$INITRAMFS"
-                -append "console=ttyS0 panic=-1 mitigations=off kho=on liveupdate=on luvm.case=$2 luvm.stage=1${APPEND:+ $APPEND}${APPEND_OPTION:+ $APPEND_OPTION}"
+                -append "console=ttyS0 panic=-1 mitigations=off no_timer_check kho=on liveupdate=on luvm.case=$2 luvm.stage=1${APPEND:+ $APPEND}${APPEND_OPTION:+ $APPEND_OPTION}"
                 -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
                 -device virtio-9p-pci,fsdev=root,mount_tag=root
                 -fsdev "local,id=shared,path=$dir/shared,security_model=none"

@@ -102,14 +102,21 @@ static void on_phase(void *userdata, const char *phase, uint64_t deadline_usec) 
                 log_info("%s: %s", a->options->name, streq(phase, "freeze") ? "frozen" : "prepared");
 }
 
-/* Without a daemon there is no jump any more that could take the frozen guest along. */
+/* Without a daemon there is no jump any more that could take a frozen guest along. One
+ * that is only prepared runs anyway: the daemon may come back, prepared as well. */
 static void on_daemon(void *userdata, bool there) {
         Adapter *a = userdata;
         Problem p;
 
-        if (!there)
-                run_on(a, "the daemon is gone");
-        else if (client_register(&a->client, &p) < 0)
+        if (!there) {
+                if (a->frozen)
+                        run_on(a, "the daemon is gone");
+                return;
+        }
+        if (client_is_registered(&a->client))
+                return;
+        run_on(a, "the daemon knows nothing of the update");
+        if (client_register(&a->client, &p) < 0)
                 log_warning("%s: does not take part in updates: %s", a->options->name, p.text);
 }
 

@@ -117,6 +117,16 @@ int client_register(Client *c, Problem *p) {
         return r < 0 ? bad_answer(p, r, "Register") : 0;
 }
 
+bool client_is_registered(Client *c) {
+        char *name = NULL;
+
+        int r = !c->participant ? -ENOENT
+                                : sd_bus_get_property_string(c->bus, LIVEUPDATE_BUS_NAME, c->participant,
+                                                             LIVEUPDATE_PARTICIPANT_INTERFACE, "Name", NULL, &name);
+        free(name);
+        return r >= 0;
+}
+
 int client_ready(Client *c, const char *phase, Problem *p) {
         return call(c, c->participant, LIVEUPDATE_PARTICIPANT_INTERFACE, "Ready", NULL, p, "s", phase);
 }

@@ -33,6 +33,8 @@ int client_open(Client *c, sd_event *event, const char *name, const ClientEvents
 void client_close(Client *c);
 
 int client_register(Client *c, Problem *p);
+/* Whether the daemon, which was restarted, still knows us. */
+bool client_is_registered(Client *c);
 int client_ready(Client *c, const char *phase, Problem *p);
 int client_veto(Client *c, const char *phase, const Problem *why);
 /* The daemon's state ("normal", "frozen", …) into buf; -ENOTCONN when there is no daemon. */

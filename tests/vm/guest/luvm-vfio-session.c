@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sessions of luvm-vfio, by the project's port to LUO, and the jump by hand. A session is
- * open until `drop` or the end of the process, which is what unpreserves or finishes it.
- * `reboot` comes back only with the error of a freeze.
+ * Sessions of luvm-vfio, by the project's port to LUO or, if they were made by bus-create or
+ * bus-recover, by the daemon on the bus; and the jump by hand. A session is open until `drop` or the end of the
+ * process, which is what unpreserves or finishes it. `reboot` comes back only with the error of a freeze.
  */
 #include <fcntl.h>
 #include <linux/reboot.h>
@@ -17,14 +17,39 @@ static Session *session_named(Client *c, const char *name) {
         return NULL;
 }
 
+static Session *session_room(Client *c, const char *name) {
+        for (Session *s = c->sessions; s < c->sessions + SESSIONS_MAX; s++)
+                if (s->fd < 0) {
+                        (void)snprintf(s->name, sizeof(s->name), "%s", name);
+                        return s;
+                }
+        return NULL;
+}
+
 static int session_open(Client *c, const char *name, int (*open)(const Luo *, const char *, int *)) {
-        for (Session *s = c->sessions; s < c->sessions + SESSIONS_MAX; s++) {
-                if (s->fd >= 0)
-                        continue;
-                (void)snprintf(s->name, sizeof(s->name), "%s", name);
-                return open(&c->luo, name, &s->fd);
-        }
-        return -ENOSPC;
+        Session *s = session_room(c, name);
+
+        return s ? open(&c->luo, name, &s->fd) : -ENOSPC;
+}
+
+static int run_bus_create(Client *c, Words *w) {
+        Session *s = session_room(c, w->word[1]);
+
+        return s ? bus_session(c, s, true) : -ENOSPC;
+}
+
+static int run_bus_recover(Client *c, Words *w) {
+        Session *s = session_room(c, w->word[1]);
+
+        return s ? bus_session(c, s, false) : -ENOSPC;
+}
+
+static int preserve(Client *c, const Session *s, int fd, uint64_t token) {
+        return s->path ? bus_preserve(c, s, fd, token) : luo_preserve_fd(&c->luo, s->fd, fd, token);
+}
+
+static int take(Client *c, const Session *s, uint64_t token, int *ret_fd) {
+        return s->path ? bus_take(c, s, token, ret_fd) : luo_retrieve_fd(&c->luo, s->fd, token, ret_fd);
 }
 
 static int run_create(Client *c, Words *w) {
@@ -55,9 +80,9 @@ static int run_preserve(Client *c, Words *w) {
                 _cleanup_close_ int file = open(what, O_RDWR | O_CLOEXEC);
 
                 /* LUO keeps it. */
-                return file < 0 ? -errno : luo_preserve_fd(&c->luo, s->fd, file, token);
+                return file < 0 ? -errno : preserve(c, s, file, token);
         }
-        return fd < 0 ? fd : luo_preserve_fd(&c->luo, s->fd, fd, token);
+        return fd < 0 ? fd : preserve(c, s, fd, token);
 }
 
 static int run_take(Client *c, Words *w) {
@@ -70,7 +95,7 @@ static int run_take(Client *c, Words *w) {
 
         if (!s || word_number(w, 2, &token) < 0)
                 return -EINVAL;
-        r = luo_retrieve_fd(&c->luo, s->fd, token, &fd);
+        r = take(c, s, token, &fd);
         if (r < 0)
                 return r;
         if (!device) {
@@ -89,7 +114,9 @@ static int run_take(Client *c, Words *w) {
 static int run_finish(Client *c, Words *w) {
         Session *s = session_named(c, w->word[1]);
 
-        return s ? luo_finish(&c->luo, s->fd) : -EINVAL;
+        if (!s)
+                return -EINVAL;
+        return s->path ? bus_finish(c, s) : luo_finish(&c->luo, s->fd);
 }
 
 static int run_drop(Client *c, Words *w) {
@@ -98,7 +125,8 @@ static int run_drop(Client *c, Words *w) {
         if (!s)
                 return -EINVAL;
         close(s->fd);
-        s->fd = -EBADF;
+        free(s->path);
+        *s = (Session){ .fd = -EBADF };
         return 0;
 }
 
@@ -126,7 +154,15 @@ static int run_reboot(Client *c, Words *w) {
 }
 
 const Command session_commands[] = {
-        { "create", 1, run_create }, { "recover", 1, run_recover }, { "preserve", 4, run_preserve },
-        { "take", 4, run_take },     { "finish", 1, run_finish },   { "drop", 1, run_drop },
-        { "load", 3, run_load },     { "reboot", 0, run_reboot },   { NULL, 0, NULL },
+        { "bus-create", 1, run_bus_create },
+        { "bus-recover", 1, run_bus_recover },
+        { "create", 1, run_create },
+        { "recover", 1, run_recover },
+        { "preserve", 4, run_preserve },
+        { "take", 4, run_take },
+        { "finish", 1, run_finish },
+        { "drop", 1, run_drop },
+        { "load", 3, run_load },
+        { "reboot", 0, run_reboot },
+        { NULL, 0, NULL },
 };

@@ -16,7 +16,7 @@
  *            resettable D | reset D | interrupts D msi|msix | interrupted D
  *   memory   memory MEMORY MIB | map M IOVA | physical | fill M OFFSET LENGTH SEED |
  *            same M OFFSET LENGTH SEED | address M OFFSET
- *   session  create SESSION | recover S | preserve S device|memory|file WHAT TOKEN |
+ *   session  create SESSION | recover S | bus-create S | bus-recover S | preserve S device|memory|file WHAT TOKEN |
  *            take S TOKEN device|memory NAME | finish S | drop S |
  *            load KERNEL INITRD CMDLINE... | reboot
  *   edu      edu-to D M OFFSET LENGTH | edu-from D M OFFSET LENGTH

@@ -39,11 +39,13 @@ typedef struct Memory {
 typedef struct Session {
         char name[LUO_NAME_LENGTH];
         int fd;
+        char *path; /* on the bus, if the daemon does the calls */
 } Session;
 
 typedef struct Client {
         LuoDevice luo_device;
         Luo luo;
+        struct sd_bus *bus;
         int iommu;
         uint32_t ioas;
         bool physical; /* devices are given physical addresses */
@@ -88,6 +90,12 @@ static inline void device_write(Device *d, unsigned at, uint32_t value) {
 Memory *memory_named(Client *c, const char *name);
 int memory_adopt(Client *c, const char *name, int fd);
 int memory_address(Client *c, const Memory *m, uint64_t offset, uint64_t *ret);
+
+/* luvm-vfio-bus.c. The same as the port's, but asked of the daemon. */
+int bus_session(Client *c, Session *s, bool create);
+int bus_preserve(Client *c, const Session *s, int fd, uint64_t token);
+int bus_take(Client *c, const Session *s, uint64_t token, int *ret_fd);
+int bus_finish(Client *c, const Session *s);
 
 /* luvm-vfio-ring.c. Notes in each ring's memory how far it came: the kernel goes next. */
 void rings_mark(Client *c);

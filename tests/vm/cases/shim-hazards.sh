@@ -3,7 +3,7 @@
 #
 # What can go wrong, without an IOMMU: every way ends in a refusal or a quiet device. Six
 # e1000e with DMA running on go through a kexec. In the next kernel the record of one is
-# damaged and that of another is of another device; one is never retrieved, one is unplugged,
+# damaged and that of another is of another device; one is never retrieved, one is removed,
 # one is retrieved but not finished, and others meddle with the last. The third kernel
 # finds all of them quiet.
 
@@ -11,15 +11,13 @@ PLAN=53
 STAGES=3
 SHIM=1
 DEADLINE=120
-# The slots' own hot-plug, by which the guest can unplug a device, not the one of ACPI.
-DEVICES=('-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'
-        'pcie-root-port,id=rp1,chassis=1,slot=1' 'e1000e,bus=rp1' 'pcie-root-port,id=rp2,chassis=2,slot=2' 'e1000e,bus=rp2'
+DEVICES=('pcie-root-port,id=rp1,chassis=1,slot=1' 'e1000e,bus=rp1' 'pcie-root-port,id=rp2,chassis=2,slot=2' 'e1000e,bus=rp2'
         'pcie-root-port,id=rp3,chassis=3,slot=3' 'e1000e,bus=rp3,netdev=net0' 'pcie-root-port,id=rp4,chassis=4,slot=4' 'e1000e,bus=rp4'
         'pcie-root-port,id=rp5,chassis=5,slot=5' 'e1000e,bus=rp5' 'pcie-root-port,id=rp6,chassis=6,slot=6' 'e1000e,bus=rp6')
 SENDERS=('net0 60')
 
 # In the order of their addresses, and of their records.
-NAMES=(damaged other never plugged unfinished used)
+NAMES=(damaged other never removed unfinished used)
 
 begin() {
         local i=0 address
@@ -139,13 +137,15 @@ early_users() {
         refused any 'in use|busy|temporarily' 'the module cannot go while something is not finished' rmmod liveupdate_vfio
 }
 
-unplug() {
-        local bridge
-        bridge=$(bridges_above "${AT[plugged]}")
-        check 'a device that came in is unplugged' tee /sys/bus/pci/slots/4/power <<<0
-        check 'it goes' wait_for 10 test ! -e "/sys/bus/pci/devices/${AT[plugged]}"
-        is "$(shim_state incoming "${AT[plugged]}")" 'function continue failed -' 'it is lost'
-        is "$(shim_list held | grep -c -e "${AT[plugged]}" -e "$bridge")" 0 'and not held, nor the bridge above'
+# Removed and found again: it may be another one by now.
+removed() {
+        local bridge address=${AT[removed]}
+        bridge=$(bridges_above "$address")
+        check 'a device that came in is removed' tee "/sys/bus/pci/devices/$address/remove" <<<1
+        is "$(shim_state incoming "$address")" 'function continue failed -' 'it is lost'
+        is "$(shim_list held | grep -c -e "$address" -e "$bridge")" 0 'and not held, nor the bridge above'
+        echo 1 >/sys/bus/pci/rescan
+        is "$(shim_state incoming "$address")" 'function continue failed -' 'found again, it is lost all the same'
 }
 
 # --- after: descriptors ---------------------------------------------------------------
@@ -157,7 +157,7 @@ lost() {
         vfio_is EBADMSG 'damaged: for good' take lost 2 device damaged
         is "$(master "${AT[damaged]}")" 0 'damaged: the device is quiet'
         vfio_is ENXIO 'other: no descriptor' take lost 3 device other
-        vfio_is ENODEV 'plugged: no descriptor' take lost 5 device plugged
+        vfio_is ENODEV 'removed: no descriptor' take lost 5 device removed
         is "$(master "${AT[never]}")" 1 'never: the device goes on'
         vfio_is ok 'never: FINISH of what was not retrieved' finish lost
         is "$(master "${AT[never]}")" 0 'never: the device is quiet'
@@ -204,12 +204,12 @@ stage2() {
         damage
         is "$(all_masters | tr -d '\n')" 111111 'Bus Master of all is on'
         load_shim
-        is "$(states)" 'damaged= other=mismatch never=waiting plugged=waiting unfinished=waiting used=waiting ' 'the list says what came in'
+        is "$(states)" 'damaged= other=mismatch never=waiting removed=waiting unfinished=waiting used=waiting ' 'the list says what came in'
         like "$(dmesg)" '1 records of preserved functions are damaged' 'so does the log'
         like "$(dmesg)" 'not the function that was handed over' 'also of the one that is another'
         writes
         early_users
-        unplug
+        removed
         start_vfio one
         vfio_do physical
         lost

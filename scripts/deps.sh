@@ -16,8 +16,8 @@ build_packages() {
         # libraries
         echo libsystemd-dev libjson-c-dev libarchive-dev libsmartcols-dev libinih-dev
         echo libpci-dev libnl-3-dev libnl-route-3-dev libkmod-dev
-        # tests: the unit test library, a private bus
-        echo libcmocka-dev dbus
+        # tests: the unit test library, a private bus, the model checker
+        echo libcmocka-dev dbus spin
 }
 
 vm_packages() {

@@ -6,7 +6,7 @@
 # on and has lost nothing; and in the end an update takes it along, though the adapter is
 # killed once on the way back.
 
-PLAN=40
+PLAN=43
 STAGES=2
 DEADLINE=120
 

@@ -277,7 +277,8 @@ int manager_close_session(Manager *m, Session *s, uint32_t uid, session_reply_t 
         if (s->state != SESSION_OPEN)
                 return refuse(refusal, REASON_WRONG_STATE, s->name, "the session is %s",
                               session_state_to_string(s->state));
-        if (!phase_accepts_preserve(m->phase))
+        /* What the manifest promises must be found on the other side. */
+        if (!phase_accepts_preserve(m->phase) || m->update.manifest_sent)
                 return refuse(refusal, REASON_WRONG_STATE, s->name, "the state is %s", phase_to_string(m->phase));
         drop_session(m, s, true, reply, userdata);
         EMIT(m, rearm);

@@ -139,6 +139,13 @@ void departure_clear(const Manager *m) {
         log_errno(-errno, "Removing the record of an update; the next boot may report it as lost");
 }
 
+void departure_clear_own(const Manager *m) {
+        Departure d = {};
+
+        if (m->ports->state_fd >= 0 && load(m->ports, &d) >= 0 && streq(d.boot_id, m->ports->host->boot_id))
+                departure_clear(m);
+}
+
 /* After. */
 
 static void add_lost_job(Manager *m, const Departure *d, const Refusal *why) {

@@ -187,6 +187,8 @@ int departure_encode(const Manager *m, char **ret, size_t *ret_size);
 int departure_write(const Ports *p, const char *text, size_t size);
 /* The update was cancelled, or has arrived. */
 void departure_clear(const Manager *m);
+/* Only the record of this boot, in which no update is under way. */
+void departure_clear_own(const Manager *m);
 /* At start, when nothing came in: was there anything to come? */
 void departure_check(Manager *m);
 

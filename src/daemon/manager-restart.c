@@ -278,6 +278,7 @@ void restart_take(Manager *m, RunState *before, StoredFd *stored, size_t n_store
         }
         end_lost_job(m, before);
         /* No update is under way: what an ended one left behind goes. */
+        departure_clear_own(m);
         if (m->update.own_session >= 0 || m->update.page)
                 manager_drop_own(m);
         update_end(m);

@@ -71,6 +71,8 @@ static void receive_own(Manager *m, int session) {
                                    m->incoming.has_timeline ? &m->incoming.timeline : NULL);
         if (r < 0)
                 log_errno(r, "A restart will not find the manifest");
+        /* Before the kernel lets go of it: a restart from here on finds what came in. */
+        recovery_save(m);
         r = luo_finish(&m->ports->luo, session);
         if (r < 0)
                 log_errno(r, "FINISH of our own session");

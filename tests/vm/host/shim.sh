@@ -76,11 +76,16 @@ prepare_shim() {
         exec {lock}>&-
 }
 
+# can_shim BZIMAGE: its headers are beside it, and it has patch 0001.
+can_shim() {
+        grep -qsw liveupdate_register_file_handler "$(dirname "$1")/build/Module.symvers"
+}
+
 # wants_shim: one of the cases does; for a script or a shell, if it can be built.
 wants_shim() {
         local name
         if [[ $MODE != case ]]; then
-                [[ -d $(dirname "$KERNEL_A")/build && -d $(dirname "$KERNEL_B")/build ]]
+                can_shim "$KERNEL_A" && can_shim "$KERNEL_B"
                 return
         fi
         for name in "${CASES[@]}"; do

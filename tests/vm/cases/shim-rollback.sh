@@ -41,6 +41,9 @@ set_up() {
                 vfio_do open $name "${at[$name]}"
                 vfio_do bind $name
                 vfio_do attach $name
+                # CTRL.RST: QEMU resets nothing when VFIO resets it by power management, and
+                # Bus Master would let it go on with a ring in memory that is another's now.
+                vfio_do write $name 0 0x4000000
                 vfio_do master $name on
         done
         vfio_do map ring 0x10000000

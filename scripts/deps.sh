@@ -29,6 +29,8 @@ vm_packages() {
         # its kernel: the source and how to check it, what it is built with, depmod
         echo debian-archive-keyring xz-utils patch
         echo bc flex bison binutils libelf-dev kmod
+        # what looks at our module's source
+        echo sparse perl
         # used in the guest: busctl, modprobe
         echo systemd
 }

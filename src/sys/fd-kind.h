@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* "memfd", "iommufd", "vfio" or "other"; a static string, never NULL. Goes by the
- * descriptor's link in /proc/self/fd: only a label, nothing depends on it. */
+/* "memfd", "iommufd", "vfio" or "other"; a static string, never NULL. A memfd
+ * is what the kernel takes for one, also after it was retrieved; the others are told by the
+ * descriptor's link in /proc/self/fd. */
 const char *fd_kind(int fd);
 /* A memfd that PRESERVE_FD takes, but that comes back read-only: one that was made with
  * MFD_NOEXEC_SEAL (F_SEAL_EXEC) and is still writable. Linux 7.3 restores that seal by

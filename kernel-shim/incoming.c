@@ -363,8 +363,11 @@ static struct file *luv_incoming_open(struct luv_incoming *in, struct pci_dev *p
 	if (IS_ERR(file))
 		return file;
 	luv_gate_lift(in);
-	if (!luv_dma_runs(&in->rec))
+	/* Behind an IOMMU nothing is mapped from BIND to ATTACH: then its user turns it on. */
+	if (in->rec.dma != LUV_CONTINUE || !luv_dma_runs(&in->rec))
 		luv_incoming_release(in);
+	if (in->rec.dma == LUV_IDENTITY)
+		luv_dma_stop(pdev);
 	in->file = file;
 	in->state = LUV_RETRIEVED;
 	return file;

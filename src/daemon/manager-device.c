@@ -239,8 +239,13 @@ void device_retrieved(Manager *m, const CallDevice *d) {
         (void)handover_read(m, NULL, NULL);
         if (!d->bus_master_known)
                 return;
-        bool wanted = d->handed != SHIM_DMA_STOP && was_on(m, d->address);
+        /* Behind an IOMMU the module ends at RETRIEVE_FD what went on until then. */
+        bool wanted = d->handed == SHIM_DMA_RUNS && was_on(m, d->address);
         address_format(d->address, text);
+        if (d->bus_master == wanted && d->handed == SHIM_DMA_IDENTITY) {
+                log_info("%s is retrieved; Bus Master is off until its client has attached it.", text);
+                return;
+        }
         if (d->bus_master == wanted) {
                 log_info("%s is retrieved; Bus Master is %s, as it was handed over.", text, wanted ? "on" : "off");
                 return;

@@ -182,12 +182,14 @@ static int missing(VerifyResult *result, Address address, const char *reason) {
 
 /* What is agreed about Bus Master now: until its descriptor is retrieved it is as it was
  * handed over; then its user may stop or start DMA, but what was to run on does so until
- * FINISH. */
+ * FINISH, unless there is an IOMMU. */
 static SnapshotBusMaster bus_master(const ManifestDevice *d, const ShimList *incoming) {
         const ShimDevice *now = shim_list_find(incoming, d->address);
 
         if (d->dma_kept)
-                return now && now->state == SHIM_FINISHED ? BUS_MASTER_ANY : BUS_MASTER_KEPT;
+                return !now || now->state == SHIM_WAITING || (now->dma == SHIM_DMA_RUNS && now->state != SHIM_FINISHED)
+                               ? BUS_MASTER_KEPT
+                               : BUS_MASTER_ANY;
         return now && now->state == SHIM_WAITING ? BUS_MASTER_CLEARED : BUS_MASTER_ANY;
 }
 

@@ -30,6 +30,7 @@ typedef struct Machine {
         Rules rules;
         uint8_t command; /* what configuration space of all functions says */
         bool vfio;       /* all endpoints are bound to vfio-pci */
+        bool identity;   /* an IOMMU passes addresses through */
         /* Of the last call on a session. */
         int answer, fd;
         Refusal why;
@@ -58,6 +59,10 @@ static int add_function(const Machine *m, Topology *t, Address a) {
         f->is_pf = address_compare(a, pf) == 0;
         f->is_vf = address_compare(a, vf) == 0;
         f->physfn = pf;
+        if (m->identity) {
+                f->group = (int)t->n; /* one for each */
+                f->group_type = strdup("identity");
+        }
         if (m->vfio) {
                 f->driver = strdup("vfio-pci");
                 f->vfio_cdev = strdup("vfio0");
@@ -101,6 +106,7 @@ static Machine *start_with(const char *rules) {
         assert_non_null(m);
         m->world = world_new();
         m->vfio = true;
+        m->identity = strstr(rules, "identity") != NULL;
         m->fd = -1;
         shim_fake_init(&m->shim, m->world->luo);
         assert_int_equal(rules_parse(&m->rules, "r", rules, strlen(rules), NULL, NULL), 0);
@@ -360,6 +366,33 @@ static void test_bus_master_kept(void **state) {
         assert_int_equal(client_return(c), 0);
         assert_int_equal(retrieve(m, c, 8), REASON_NONE);
         assert_int_equal(m->world->manager->incoming.job->bus_master_wrong, 1);
+}
+
+/* Behind an IOMMU that passes addresses through, DMA goes on until RETRIEVE_FD only. */
+static void test_bus_master_identity(void **state) {
+        _cleanup_machine_ Machine *m = start_with("[Rule]\nDma=keep-identity\n");
+        Client *c = client(m);
+        const PreserveOptions all = { .dma_complete = true };
+        size_t against = 0;
+        Refusal why;
+
+        _cleanup_close_ int fd = shim_fake_device(&m->shim, card);
+        assert_int_equal(preserve_with(m, c, fd, 8, &all), REASON_NONE);
+        assert_int_equal(shim_fake_policy(&m->shim, card), SHIM_POLICY_IDENTITY);
+        m->command = 4;
+        assert_int_equal(update_with(m, card, &why), 0);
+        arrive(m);
+        m->command = 0;
+        assert_int_equal(verify_compare(m->world->manager, compared, &against), 0);
+        world_run(m->world);
+        assert_int_equal(against, 1);
+        assert_int_equal(client_return(c), 0);
+        assert_int_equal(retrieve(m, c, 8), REASON_NONE);
+        assert_int_equal(m->world->manager->incoming.job->bus_master_wrong, 0);
+        shim_fake_incoming(&m->shim, card)->state = SHIM_BOUND;
+        assert_int_equal(verify_compare(m->world->manager, compared, &against), 0);
+        world_run(m->world);
+        assert_int_equal(against, 0);
 }
 
 static void test_order(void **state) {
@@ -761,6 +794,7 @@ int main(void) {
                 cmocka_unit_test(test_bus_master_wrong),
                 cmocka_unit_test(test_bus_master_verified),
                 cmocka_unit_test(test_bus_master_kept),
+                cmocka_unit_test(test_bus_master_identity),
                 cmocka_unit_test(test_order),
                 cmocka_unit_test(test_order_after_failure),
                 cmocka_unit_test(test_policy_refused),

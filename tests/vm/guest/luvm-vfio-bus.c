@@ -51,7 +51,11 @@ int bus_session(Client *c, Session *s, bool create) {
         return r < 0 ? r : s->path && s->fd >= 0 ? 0 : -ENOMEM;
 }
 
-int bus_preserve(Client *c, const Session *s, int fd, uint64_t token) {
+/* sd_bus_message_appendv() takes a count and its elements; one memory is enough here. */
+int bus_preserve(Client *c, const Session *s, int fd, uint64_t token, const uint64_t *memory) {
+        if (memory)
+                return call(c, s->path, LIVEUPDATE_SESSION_INTERFACE, "PreserveFd", NULL, "hta{sv}", fd, token, 1,
+                            "dma-memory", "at", 1, *memory);
         return call(c, s->path, LIVEUPDATE_SESSION_INTERFACE, "PreserveFd", NULL, "hta{sv}", fd, token, 0);
 }
 

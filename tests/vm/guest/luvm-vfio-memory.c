@@ -3,8 +3,9 @@
  * Memory of luvm-vfio: memfds that devices reach through the one IOAS, mapped from the
  * descriptor (IOMMU_IOAS_MAP_FILE) as a VM manager maps a guest. After `physical`, for a
  * machine without an IOMMU, devices are told where the pages really are; that can be
- * asked once a device is attached. Memory that was retrieved must be mapped at the same
- * addresses again.
+ * asked once a device is attached. `map-identity` is for an IOMMU: it maps each page where it
+ * really is, which root can read from /proc, so that the device can do without it. Memory
+ * that was retrieved must be mapped at the same addresses again.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,6 +14,8 @@
 #include "../luvm-packet.h"
 #include "luvm-vfio.h"
 #include "luvm-vfs-io.h"
+
+enum { PAGE = 4096 };
 
 Memory *memory_named(Client *c, const char *name) {
         for (Memory *m = c->memories; m < c->memories + MEMORIES_MAX; m++)
@@ -43,6 +46,10 @@ int memory_adopt(Client *c, const char *name, int fd) {
 }
 
 int memory_address(Client *c, const Memory *m, uint64_t offset, uint64_t *ret) {
+        if (m->places) {
+                *ret = m->places[offset / PAGE] + offset % PAGE;
+                return 0;
+        }
         *ret = m->iova + offset;
         return c->physical ? io_phys(c->iommu, c->ioas, *ret, ret) : 0;
 }
@@ -67,7 +74,56 @@ static int run_map(Client *c, Words *w) {
 
         if (!m || word_number(w, 2, &m->iova) < 0)
                 return -EINVAL;
-        return io_map(c->iommu, c->ioas, m->fd, m->size, m->iova);
+        return io_map(c->iommu, c->ioas, m->fd, 0, m->size, m->iova);
+}
+
+/* Where the pages of the window are (Documentation/admin-guide/mm/pagemap.rst): present,
+ * not swapped, and a number. */
+static int read_places(const Memory *m, uint64_t *places) {
+        _cleanup_close_ int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+        size_t n = m->size / PAGE;
+
+        if (fd < 0)
+                return -errno;
+        for (size_t i = 0; i < n; i++)
+                (void)*(volatile uint8_t *)(m->window + i * PAGE);
+        if (pread(fd, places, n * sizeof(*places), (off_t)((uintptr_t)m->window / PAGE * sizeof(*places))) !=
+            (ssize_t)(n * sizeof(*places)))
+                return -EIO;
+        for (size_t i = 0; i < n; i++) {
+                uint64_t number = places[i] & ((UINT64_C(1) << 55) - 1);
+
+                if (places[i] >> 62 != 2 || number == 0)
+                        return -ENODATA;
+                places[i] = number * PAGE;
+        }
+        return 0;
+}
+
+/* Once they are mapped the pages cannot move; before, they may. */
+static int run_map_identity(Client *c, Words *w) {
+        Memory *m = memory_named(c, w->word[1]);
+        size_t n = m ? m->size / PAGE : 0;
+        _cleanup_free_ uint64_t *places = calloc(n + 1, sizeof(*places)), *after = calloc(n + 1, sizeof(*after));
+        int r;
+
+        if (!m || !places || !after)
+                return m ? -ENOMEM : -EINVAL;
+        r = read_places(m, places);
+        for (size_t i = 0, run; r >= 0 && i < n; i += run) {
+                for (run = 1; i + run < n && places[i + run] == places[i] + run * PAGE;)
+                        run++;
+                r = io_map(c->iommu, c->ioas, m->fd, i * PAGE, run * PAGE, places[i]);
+        }
+        if (r >= 0)
+                r = read_places(m, after);
+        if (r < 0)
+                return r;
+        if (memcmp(places, after, n * sizeof(*places)) != 0)
+                return -ESTALE;
+        free(m->places);
+        m->places = TAKE_PTR(places);
+        return 0;
 }
 
 static int run_physical(Client *c, Words *w) {
@@ -119,6 +175,7 @@ static int run_same(Client *c, Words *w) {
 const Command memory_commands[] = {
         { "memory", 2, run_memory },
         { "map", 2, run_map },
+        { "map-identity", 1, run_map_identity },
         { "physical", 0, run_physical },
         { "address", 2, run_address },
         { "fill", 4, run_fill },

@@ -9,7 +9,7 @@
  * after the other, so they are looked for, and the rest is for packets.
  *
  * `lost` are holes in the sender's numbers, `dropped` what the sender says that it could
- * not send. Registers: Intel 82574 datasheet, chapter 10.
+ * not send, `mark` is how far it had come when it was last looked at. Registers: Intel 82574 datasheet, chapter 10.
  *
  * The tail must not be written while Bus Master is off: QEMU's device then goes through its
  * whole ring, because it finds no address in descriptors that it cannot read.
@@ -283,10 +283,11 @@ static int run_poll(Client *c, Words *w) {
         if (!ring || !m->ring || (w->n > 2 && word_number(w, 2, &ms) < 0))
                 return -EINVAL;
         end = now_ms() + ms;
-        do
+        do {
                 if (poll_once(m, ring) == 0)
                         (void)nanosleep(&pause, NULL);
-        while (now_ms() < end);
+                ring->mark = ring->next;
+        } while (now_ms() < end);
         return run_state(c, w);
 }
 

@@ -44,8 +44,8 @@ static int run_bus_recover(Client *c, Words *w) {
         return s ? bus_session(c, s, false) : -ENOSPC;
 }
 
-static int preserve(Client *c, const Session *s, int fd, uint64_t token) {
-        return s->path ? bus_preserve(c, s, fd, token) : luo_preserve_fd(&c->luo, s->fd, fd, token);
+static int preserve(Client *c, const Session *s, int fd, uint64_t token, const uint64_t *memory) {
+        return s->path ? bus_preserve(c, s, fd, token, memory) : luo_preserve_fd(&c->luo, s->fd, fd, token);
 }
 
 static int take(Client *c, const Session *s, uint64_t token, int *ret_fd) {
@@ -63,10 +63,10 @@ static int run_recover(Client *c, Words *w) {
 static int run_preserve(Client *c, Words *w) {
         Session *s = session_named(c, w->word[1]);
         const char *kind = w->word[2], *what = w->word[3];
-        uint64_t token;
+        uint64_t token, memory;
         int fd = -EBADF;
 
-        if (!s || word_number(w, 4, &token) < 0)
+        if (!s || word_number(w, 4, &token) < 0 || (w->n > 5 && word_number(w, 5, &memory) < 0))
                 return -EINVAL;
         if (strcmp(kind, "device") == 0) {
                 Device *d = device_named(c, what, false);
@@ -80,9 +80,9 @@ static int run_preserve(Client *c, Words *w) {
                 _cleanup_close_ int file = open(what, O_RDWR | O_CLOEXEC);
 
                 /* LUO keeps it. */
-                return file < 0 ? -errno : preserve(c, s, file, token);
+                return file < 0 ? -errno : preserve(c, s, file, token, NULL);
         }
-        return fd < 0 ? fd : preserve(c, s, fd, token);
+        return fd < 0 ? fd : preserve(c, s, fd, token, w->n > 5 ? &memory : NULL);
 }
 
 static int run_take(Client *c, Words *w) {

@@ -14,11 +14,11 @@
  *   device   open DEVICE ADDRESS | bind D | attach D | close D | master D on|off |
  *            config D OFFSET SIZE [VALUE] | read D OFFSET | write D OFFSET VALUE |
  *            resettable D | reset D | interrupts D msi|msix | interrupted D
- *   memory   memory MEMORY MIB | map M IOVA | physical | fill M OFFSET LENGTH SEED |
- *            same M OFFSET LENGTH SEED | address M OFFSET
- *   session  create SESSION | recover S | bus-create S | bus-recover S | preserve S device|memory|file WHAT TOKEN |
- *            take S TOKEN device|memory NAME | finish S | drop S |
- *            load KERNEL INITRD CMDLINE... | reboot
+ *   memory   memory MEMORY MIB | map M IOVA | map-identity M | physical |
+ *            fill M OFFSET LENGTH SEED | same M OFFSET LENGTH SEED | address M OFFSET
+ *   session  create SESSION | recover S | bus-create S | bus-recover S |
+ *            preserve S device|memory|file WHAT TOKEN [MEMORY-TOKEN] | take S TOKEN device|memory NAME |
+ *            finish S | drop S | load KERNEL INITRD CMDLINE... | reboot
  *   edu      edu-to D M OFFSET LENGTH | edu-from D M OFFSET LENGTH
  *   ring     ring-setup D M ENTRIES | ring-open D M | ring-poll M [MILLISECONDS] |
  *            ring-state M

@@ -32,6 +32,7 @@ typedef struct Memory {
         size_t size;
         uint8_t *window;
         uint64_t iova;
+        uint64_t *places;  /* of its pages, where it is mapped by them */
         Device *ring;      /* whose ring is in it */
         uint32_t *buffers; /* its pages that the ring has for packets, in order */
 } Memory;
@@ -91,9 +92,10 @@ Memory *memory_named(Client *c, const char *name);
 int memory_adopt(Client *c, const char *name, int fd);
 int memory_address(Client *c, const Memory *m, uint64_t offset, uint64_t *ret);
 
-/* luvm-vfio-bus.c. The same as the port's, but asked of the daemon. */
+/* luvm-vfio-bus.c. The same as the port's, but asked of the daemon; memory: the token of
+ * what the device's DMA reaches, NULL if that is not declared. */
 int bus_session(Client *c, Session *s, bool create);
-int bus_preserve(Client *c, const Session *s, int fd, uint64_t token);
+int bus_preserve(Client *c, const Session *s, int fd, uint64_t token, const uint64_t *memory);
 int bus_take(Client *c, const Session *s, uint64_t token, int *ret_fd);
 int bus_finish(Client *c, const Session *s);
 

@@ -144,12 +144,13 @@ int io_ioas(int iommu, uint32_t *ret_ioas) {
         return r;
 }
 
-int io_map(int iommu, uint32_t ioas, int memory, size_t size, uint64_t iova) {
+int io_map(int iommu, uint32_t ioas, int memory, size_t start, size_t size, uint64_t iova) {
         struct ioas_map_file map = {
                 .size = sizeof(map),
                 .flags = MAP_FIXED_READ_WRITE,
                 .ioas_id = ioas,
                 .fd = memory,
+                .start = start,
                 .length = size,
                 .iova = iova,
         };

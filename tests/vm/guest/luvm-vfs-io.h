@@ -30,7 +30,7 @@ int io_virtfn(const char *address, unsigned index, char ret[static 16]);
 
 int io_iommu_open(void);
 int io_ioas(int iommu, uint32_t *ret_ioas);
-int io_map(int iommu, uint32_t ioas, int memory, size_t size, uint64_t iova);
+int io_map(int iommu, uint32_t ioas, int memory, size_t start, size_t size, uint64_t iova);
 
 /* Without an IOMMU: where a page of a mapping lies in memory. */
 int io_phys(int iommu, uint32_t ioas, uint64_t iova, uint64_t *ret_phys);

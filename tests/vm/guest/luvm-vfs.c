@@ -100,7 +100,7 @@ static void world_memory(World *w) {
         w->iommu = io_iommu_open();
         must(w, w->iommu, "/dev/iommu");
         must(w, io_ioas(w->iommu, &w->ioas), "an IOAS");
-        must(w, io_map(w->iommu, w->ioas, w->memory, memory_size(w), IOVA), "mapping the memory for DMA");
+        must(w, io_map(w->iommu, w->ioas, w->memory, 0, memory_size(w), IOVA), "mapping the memory for DMA");
         for (unsigned i = 0; i < w->n; i++)
                 w->functions[i].nvme.memory = w->window + i * NVME_MEMORY_SIZE;
 }

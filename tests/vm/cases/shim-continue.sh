@@ -49,8 +49,8 @@ hand_over() {
         vfio_is ok "stage $STAGE: a session of the daemon" bus-create vm
         vfio_is ok "stage $STAGE: the daemon preserves the memory" preserve vm memory ring 1
         if ((STAGE == 1)); then
-                isnt "$(vfio preserve vm device nic 2)" ok 'the device is refused if its memory is not declared'
-                isnt "$(vfio preserve vm device nic 2 7)" ok 'or if what is declared is not there'
+                vfio_is DmaUndeclared 'the device is refused if its memory is not declared' preserve vm device nic 2
+                vfio_is DmaMemoryMissing 'or if what is declared is not there' preserve vm device nic 2 7
                 is "$(shim_list outgoing)" '' 'neither got as far as the kernel'
         fi
         vfio_is ok "stage $STAGE: the daemon preserves the device" preserve vm device nic 2 1

@@ -2,7 +2,8 @@
 /*
  * Sessions of luvm-vfio through the daemon: a VM manager that hands its descriptors over on
  * the bus and does no call of LUO's itself. The daemon holds a session for its owner's
- * connection, so that stays open; it is only looked at while a call is made.
+ * connection, so that stays open; it is only looked at while a call is made. What the daemon
+ * refuses is answered with the last word of the error's name instead of a number's.
  */
 #include <fcntl.h>
 #include <systemd/sd-bus.h>
@@ -27,8 +28,13 @@ static int call(Client *c, const char *path, const char *interface, const char *
         va_end(ap);
         if (r >= 0)
                 r = sd_bus_call(c->bus, m, CALL_TIMEOUT_USEC, &error, ret);
-        if (r < 0)
+        c->refusal[0] = '\0';
+        if (r < 0) {
+                const char *word = error.name ? strrchr(error.name, '.') : NULL;
+
+                (void)snprintf(c->refusal, sizeof(c->refusal), "%s", word ? word + 1 : "");
                 fprintf(stderr, "luvm-vfio: %s: %s\n", method, error.message ?: strerror(-r));
+        }
         sd_bus_message_unref(m);
         sd_bus_error_free(&error);
         return r;

@@ -86,7 +86,12 @@ static void serve_line(Client *c, char *line) {
                 memmove(w.word, w.word + 1, --w.n * sizeof(w.word[0]));
         if (w.n > 0)
                 r = run(c, &w);
-        fputs(r < 0 ? (strerrorname_np(-r) ?: "EUNKNOWN") : w.answer, stdout);
+        if (r < 0 && c->refusal[0] != '\0')
+                (void)snprintf(w.answer, sizeof(w.answer), "%s", c->refusal);
+        else if (r < 0)
+                answer(&w, "%s", strerrorname_np(-r) ?: "EUNKNOWN");
+        c->refusal[0] = '\0';
+        fputs(w.answer, stdout);
         if (timed)
                 printf(" %" PRIu64, now_usec() - start);
         putchar('\n');

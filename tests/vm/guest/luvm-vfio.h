@@ -47,6 +47,7 @@ typedef struct Client {
         LuoDevice luo_device;
         Luo luo;
         struct sd_bus *bus;
+        char refusal[64]; /* of the last call on the bus; empty if there was none */
         int iommu;
         uint32_t ioas;
         bool physical; /* devices are given physical addresses */

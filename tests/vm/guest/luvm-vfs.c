@@ -4,10 +4,10 @@
  * whose PF gives queues and interrupts to its VFs. All functions are on vfio-pci, in
  * one IOAS, with one memfd for all their queues. Each command speaks TAP.
  *
- *   luvm-vfs before SESSION PF COUNT FILE [running]
+ *   luvm-vfs before SESSION PF COUNT FILE [running|daemon]
  *       sets everything up, preserves it, notes in FILE how it is, and leaves a process
  *       behind that holds it until the kexec
- *   luvm-vfs after SESSION PF FILE [NEXT] [running]
+ *   luvm-vfs after SESSION PF FILE [NEXT] [running|daemon]
  *       takes it back, compares it with FILE, uses it without setting up anything but
  *       interrupts, finishes; with NEXT preserves it again as it is, under that name
  *   luvm-vfs refused PF ERRNO
@@ -18,23 +18,28 @@
  *       the first VF of a session is not to be had; finishes it
  *
  * `running` is for a machine without an IOMMU, with DMA policy `continue` of the VFs: they
- * are given reads, each from a namespace of its own, that take longer than the jump, and
- * what they completed while no kernel looked is counted.
+ * are given reads, each from a namespace of its own, that take their time, and what they
+ * completed while no kernel looked is counted. Then who stays behind in `before` gives them
+ * the reads and jumps into the kernel that is loaded when it gets SIGUSR1; FILE.pid says
+ * who that is. With `daemon` the session is one of liveupdated's, on the bus.
  *
  * The order of `after` is the one that VFIO and the kernel ask for: the PF first, bound
  * with the token; then the number of VFs into sriov_numvfs, by which they get devices
  * (they are live already); then each VF, bound with the same token.
  */
 #include <fcntl.h>
+#include <linux/reboot.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "common/macro.h"
 #include "luvm-nvme.h"
 #include "luvm-vfs-io.h"
+#include "luvm-vfs-session.h"
 #include "support/tap.h"
 
 enum {
@@ -54,9 +59,12 @@ typedef struct Function {
         Nvme nvme;
 } Function;
 
+typedef enum Way { WAY_PLAIN, WAY_RUNNING, WAY_DAEMON } Way;
+
 typedef struct World {
         Tap tap;
-        int session, iommu, memory;
+        VfsSession session;
+        int iommu, memory;
         uint32_t ioas;
         uint8_t *window; /* the memfd */
         bool running;    /* without an IOMMU, DMA of the VFs goes on */
@@ -336,49 +344,81 @@ static void set_up(World *w) {
                 point(w, function_interrupted(&w->functions[i]), "before: function %u interrupts", i);
 }
 
+/* The kernel's errno, or the daemon's word for it. */
+static int is_refused(const World *w, int r, int error, const char *refusal) {
+        bool right = w->session.daemon ? r < 0 && strcmp(w->session.client.refusal, refusal) == 0 : r == error;
+
+        return right ? 0 : r < 0 ? r : -EBADMSG;
+}
+
 static void preserve(World *w, const char *session) {
         int r;
 
-        w->session = io_session(session, true);
-        must(w, w->session, "a session");
-        must(w, io_preserve(w->session, TOKEN_MEMORY, w->memory), "preserving the memory");
-        r = io_preserve(w->session, TOKEN_PF + 1, w->functions[1].fd);
-        point(w, r == -ENODEV ? 0 : r ?: -EBADMSG, "a VF is not preserved before its PF");
+        must(w, session_open(&w->session, session, true), "a session");
+        must(w, session_preserve(&w->session, TOKEN_MEMORY, w->memory), "preserving the memory");
+        r = session_preserve(&w->session, TOKEN_PF + 1, w->functions[1].fd);
+        point(w, is_refused(w, r, -ENODEV, "PfNotPreserved"), "a VF is not preserved before its PF");
         for (unsigned i = 0; i < w->n; i++)
-                point(w, io_preserve(w->session, TOKEN_PF + i, w->functions[i].fd), "function %u is preserved", i);
+                point(w, session_preserve(&w->session, TOKEN_PF + i, w->functions[i].fd), "function %u is preserved",
+                      i);
 }
 
-/* What the VFs have completed by now, as long as there is somebody to look. */
-static _Noreturn void watch(World *w) {
-        const struct timespec pause = { .tv_nsec = 1000000 };
+/* Waits to be told, gives the VFs their reads and leaves the kernel: so the reads are under
+ * way in the jump however long everything before it took. */
+static _Noreturn void jump(World *w) {
+        sigset_t set;
+        int number;
 
-        for (;; (void)nanosleep(&pause, NULL))
-                for (unsigned i = 1; i < w->n; i++)
-                        nvme_set_mark(&w->functions[i].nvme, nvme_read_done(&w->functions[i].nvme));
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGUSR1);
+        (void)sigwait(&set, &number);
+        for (unsigned i = 1; i < w->n; i++)
+                must(w, nvme_read(&w->functions[i].nvme, i), "reads");
+        for (unsigned i = 1; i < w->n; i++)
+                nvme_set_mark(&w->functions[i].nvme, nvme_read_done(&w->functions[i].nvme));
+        (void)syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+        _exit(EXIT_FAILURE);
+}
+
+static void note_pid(World *w, const char *path, pid_t pid) {
+        _cleanup_fclose_ FILE *file = NULL;
+        char name[128];
+
+        (void)snprintf(name, sizeof(name), "%s.pid", path);
+        file = fopen(name, "we");
+        must(w, file && fprintf(file, "%d\n", (int)pid) > 0 && !fflush(file) ? 0 : -errno, name);
 }
 
 /* A child keeps all descriptors; the pipe to whoever reads our points is not one. */
-static int leave_behind(World *w) {
+static int leave_behind(World *w, const char *path) {
+        sigset_t set;
         pid_t pid;
         int null;
 
         fflush(NULL);
+        (void)sigemptyset(&set);
+        (void)sigaddset(&set, SIGUSR1);
+        (void)sigprocmask(SIG_BLOCK, &set, NULL);
         pid = fork();
         must(w, pid < 0 ? -errno : 0, "fork");
-        if (pid > 0)
+        if (pid > 0) {
+                if (w->running)
+                        note_pid(w, path, pid);
                 return tap_finish(&w->tap);
+        }
         (void)setsid();
         null = open("/dev/null", O_RDWR);
         for (int fd = 0; fd <= 2; fd++)
                 (void)dup2(null, fd);
         if (w->running)
-                watch(w);
+                jump(w);
         for (;;)
                 pause();
 }
 
-static int before(const char *session, const char *pf, unsigned vfs, const char *path, bool running) {
-        World w = { .n = vfs + 1, .running = running };
+static int before(const char *session, const char *pf, unsigned vfs, const char *path, Way way) {
+        bool running = way == WAY_RUNNING;
+        World w = { .n = vfs + 1, .running = running, .session.daemon = way == WAY_DAEMON };
 
         tap_plan(&w.tap, 1 + vfs + 2 * w.n + 1 + w.n);
         (void)snprintf(w.functions[0].address, sizeof(w.functions[0].address), "%s", pf);
@@ -388,9 +428,7 @@ static int before(const char *session, const char *pf, unsigned vfs, const char 
         set_up(&w);
         preserve(&w, session);
         note(&w, path);
-        for (unsigned i = 1; running && i < w.n; i++)
-                must(&w, nvme_read(&w.functions[i].nvme, i), "reads");
-        return leave_behind(&w);
+        return leave_behind(&w, path);
 }
 
 /* --- after --------------------------------------------------------------------------- */
@@ -435,7 +473,7 @@ static void take_back(World *w, Comparison *c, unsigned i) {
         point(w, function_quiet(w, i) ? 0 : -EBADMSG, "Bus Master of function %u is as its policy says, MSI-X off", i);
         describe_config(f, compare_line, c);
         compare(w, c, "configuration", i);
-        f->fd = io_retrieve(w->session, TOKEN_PF + i);
+        f->fd = session_retrieve(&w->session, TOKEN_PF + i);
         if (!point(w, f->fd, "function %u is retrieved", i))
                 return;
         r = function_bind(w, f);
@@ -477,21 +515,25 @@ static void all_read(World *w, unsigned i) {
         point(w, nvme_read_check(n), "VF %u: no read is lost, none wrong", i);
 }
 
-static int after(const char *session, const char *pf, const char *path, const char *next, bool running) {
-        World w = { .running = running };
+static int after(const char *session, const char *pf, const char *path, const char *next, Way way) {
+        bool running = way == WAY_RUNNING, daemon = way == WAY_DAEMON;
+        World w = { .running = running, .session.daemon = daemon };
         Comparison c = { .before = read_note(&w, path) };
 
-        tap_plan(&w.tap, 1 + 5 * w.n + 4 + (w.n - 1) + 3 * w.n + 1 + w.n + (running ? 2 * (w.n - 1) : 0) +
+        tap_plan(&w.tap, 1 + 5 * w.n + 4 + (w.n - 1) + 3 * w.n + 1 + w.n + (running ? 2 * (w.n - 1) : 0) + daemon +
                                  (next ? 1 + w.n : 0));
         must(&w, strcmp(pf, w.functions[0].address) == 0 ? 0 : -EBADMSG, "the PF's address");
-        w.session = io_session(session, false);
-        must(&w, w.session, "the session");
-        w.memory = io_retrieve(w.session, TOKEN_MEMORY);
+        must(&w, session_open(&w.session, session, false), "the session");
+        w.memory = session_retrieve(&w.session, TOKEN_MEMORY);
         if (!point(&w, w.memory, "the memory is retrieved"))
                 return tap_finish(&w.tap);
         world_memory(&w);
         for (unsigned i = 1; running && i < w.n; i++)
                 blackout(&w, i);
+        /* LUO would take it for the last word; the daemon does not ask. */
+        if (daemon)
+                point(&w, is_refused(&w, session_retrieve(&w.session, TOKEN_PF + 1), 0, "DeviceNotReady"),
+                      "a VF is refused before it is adopted");
         take_back(&w, &c, 0);
         adopt(&w, &c);
         for (unsigned i = 1; i < w.n; i++)
@@ -500,15 +542,16 @@ static int after(const char *session, const char *pf, const char *path, const ch
                 use(&w, i);
         for (unsigned i = 1; running && i < w.n; i++)
                 all_read(&w, i);
-        point(&w, io_finish(w.session), "the session is finished");
+        point(&w, session_finish(&w.session), "the session is finished");
         for (unsigned i = 0; i < w.n; i++)
                 point(&w, function_identify(&w.functions[i], i), "finished: function %u does DMA", i);
         free(c.before);
+        /* The daemon looks at configuration space after FINISH, and VFs go with the PF's user. */
         if (!next)
-                return tap_finish(&w.tap);
+                return daemon ? leave_behind(&w, path) : tap_finish(&w.tap);
         preserve(&w, next);
         note(&w, path);
-        return leave_behind(&w);
+        return leave_behind(&w, path);
 }
 
 /* --- the rest ------------------------------------------------------------------------ */
@@ -530,10 +573,9 @@ static int refused(const char *pf, const char *error) {
         f->fd = io_open(f->address);
         must(&w, f->fd, f->address);
         must(&w, io_bind(f->fd, w.iommu, VF_TOKEN), "binding the VF");
-        w.session = io_session("refused", true);
-        must(&w, w.session, "a session");
-        must(&w, io_preserve(w.session, 1, w.functions[0].fd), "preserving the PF");
-        r = io_preserve(w.session, 2, f->fd);
+        must(&w, session_open(&w.session, "refused", true), "a session");
+        must(&w, session_preserve(&w.session, 1, w.functions[0].fd), "preserving the PF");
+        r = session_preserve(&w.session, 2, f->fd);
         point(&w, r == -atoi(error) ? 0 : r ?: -EBADMSG, "a VF is refused with error %s", error);
         return tap_finish(&w.tap);
 }
@@ -542,9 +584,8 @@ static int abandon(const char *session) {
         World w = { .n = 0 };
 
         tap_plan(&w.tap, 1);
-        w.session = io_session(session, false);
-        must(&w, w.session, "the session");
-        point(&w, io_finish(w.session), "the session of which nothing was taken back is finished");
+        must(&w, session_open(&w.session, session, false), "the session");
+        point(&w, session_finish(&w.session), "the session of which nothing was taken back is finished");
         return tap_finish(&w.tap);
 }
 
@@ -553,33 +594,35 @@ static int lost(const char *session) {
         int r;
 
         tap_plan(&w.tap, 2);
-        w.session = io_session(session, false);
-        must(&w, w.session, "the session");
-        r = io_retrieve(w.session, TOKEN_PF + 1);
+        must(&w, session_open(&w.session, session, false), "the session");
+        r = session_retrieve(&w.session, TOKEN_PF + 1);
         point(&w, r == -ENODEV ? 0 : -EBADMSG, "a new VF at the address is not taken for the one that is lost");
-        point(&w, io_finish(w.session), "the session is finished");
+        point(&w, session_finish(&w.session), "the session is finished");
         return tap_finish(&w.tap);
 }
 
 int main(int argc, char **argv) {
-        bool running = argc > 5 && strcmp(argv[argc - 1], "running") == 0;
+        Way way = argc > 5 && strcmp(argv[argc - 1], "running") == 0  ? WAY_RUNNING
+                  : argc > 5 && strcmp(argv[argc - 1], "daemon") == 0 ? WAY_DAEMON
+                                                                      : WAY_PLAIN;
 
-        argc -= running;
+        argc -= way != WAY_PLAIN;
         if (argc == 6 && strcmp(argv[1], "before") == 0) {
                 int vfs = atoi(argv[4]);
 
                 if (vfs >= 1 && vfs <= VFS_MAX)
-                        return before(argv[2], argv[3], (unsigned)vfs, argv[5], running);
+                        return before(argv[2], argv[3], (unsigned)vfs, argv[5], way);
         }
         if ((argc == 5 || argc == 6) && strcmp(argv[1], "after") == 0)
-                return after(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL, running);
+                return after(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL, way);
         if (argc == 4 && strcmp(argv[1], "refused") == 0)
                 return refused(argv[2], argv[3]);
         if (argc == 3 && strcmp(argv[1], "abandon") == 0)
                 return abandon(argv[2]);
         if (argc == 3 && strcmp(argv[1], "lost") == 0)
                 return lost(argv[2]);
-        fputs("usage: luvm-vfs before SESSION PF COUNT FILE [running] | after SESSION PF FILE [NEXT] [running] | "
+        fputs("usage: luvm-vfs before SESSION PF COUNT FILE [running|daemon] | after SESSION PF FILE [NEXT] "
+              "[running|daemon] | "
               "refused PF ERRNO | abandon SESSION | lost SESSION\n",
               stderr);
         return EXIT_FAILURE;

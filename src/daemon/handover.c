@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "daemon/planner.h"
+#include "daemon/verify.h"
 #include "manager-internal.h"
 
 /* Reading. */
@@ -53,6 +54,8 @@ static void read_done(void *work, int r, _unused_ void *userdata) {
                 m->handover.incoming = w->incoming;
                 w->outgoing = w->incoming = (ShimList){};
                 log_held(w);
+                if (m->verify_waits)
+                        verify_arrived(m);
         } else if (r != -ENODEV && r != -ECANCELED)
                 log_errno(r, "Reading the lists of the kernel module");
         if (w->reply)

@@ -178,6 +178,7 @@ struct Manager {
         DeviceList arrived;     /* what the last live update says of its devices; stays when it is over */
         LinkList arrived_links; /* the same of VF settings */
         uint64_t arrived_job;
+        bool verify_waits; /* the comparison is still to come: VFs are not adopted yet */
         Handover handover; /* see handover.h */
         HoldList holds;
 

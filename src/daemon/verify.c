@@ -68,6 +68,7 @@ typedef struct Reading {
         DeviceList devices;
         LinkList links;
         bool restore;
+        bool arrival; /* of its own accord: not before all VFs are there */
         VerifyResult result;
         verify_reply_t reply;
         void *userdata;
@@ -193,6 +194,19 @@ static SnapshotBusMaster bus_master(const ManifestDevice *d, const ShimList *inc
         return now && now->state == SHIM_WAITING ? BUS_MASTER_CLEARED : BUS_MASTER_ANY;
 }
 
+/* VFs run, but have no devices and decode no memory, until their number is written into
+ * the PF's sriov_numvfs. */
+static bool is_unadopted(const ShimDevice *d) {
+        return d && d->kind == SHIM_KIND_VF && d->state == SHIM_MISSING;
+}
+
+static bool vfs_wait(const DeviceList *devices, const ShimList *incoming) {
+        for (size_t i = 0; i < devices->n; i++)
+                if (is_unadopted(shim_list_find(incoming, devices->items[i].address)))
+                        return true;
+        return false;
+}
+
 static int compare_one(const Ports *p, const ManifestDevice *d, const ShimList *incoming, VerifyResult *result) {
         uint8_t before[SNAPSHOT_SIZE_MAX], after[SNAPSHOT_SIZE_MAX];
         DiffTarget target = { .result = result, .address = d->address };
@@ -202,6 +216,8 @@ static int compare_one(const Ports *p, const ManifestDevice *d, const ShimList *
         if (str_empty(d->snapshot) || snapshot_decode(d->snapshot, before, &n_before) < 0 || n_before == 0)
                 return missing(result, d->address, "Its configuration space could not be read before the jump");
         int n = p->pci->read_config(p->pci_self, d->address, after, sizeof(after));
+        if (n < 0 && is_unadopted(shim_list_find(incoming, d->address)))
+                return missing(result, d->address, "The user of its PF has not adopted it yet");
         if (n < 0)
                 return missing(result, d->address, "There is no function at this address any more");
         SnapshotPolicy policy = {
@@ -222,6 +238,8 @@ static int run_compare(void *work) {
         int r = 0;
 
         (void)shim_list(&p->shim, SHIM_INCOMING, &incoming);
+        if (w->arrival && vfs_wait(&w->devices, &incoming))
+                r = -EAGAIN;
         for (size_t i = 0; i < w->devices.n && r >= 0; i++)
                 r = compare_one(p, &w->devices.items[i], &incoming, &w->result);
         shim_list_done(&incoming);
@@ -265,12 +283,12 @@ int verify_allowed(const Manager *m, bool restore, Refusal *refusal) {
         return 0;
 }
 
-static int start(Manager *m, bool restore, verify_reply_t reply, void *userdata) {
+static int start(Manager *m, bool arrival, bool restore, verify_reply_t reply, void *userdata) {
         Reading *w = calloc(1, sizeof(*w));
 
         if (!w)
                 return -ENOMEM;
-        *w = (Reading){ .manager = m, .restore = restore, .reply = reply, .userdata = userdata };
+        *w = (Reading){ .manager = m, .arrival = arrival, .restore = restore, .reply = reply, .userdata = userdata };
         int r = copy_list(&m->arrived, &w->devices);
         if (r >= 0)
                 r = link_list_copy(&m->arrived_links, &w->links);
@@ -285,11 +303,11 @@ static int start(Manager *m, bool restore, verify_reply_t reply, void *userdata)
 }
 
 int verify_compare(Manager *m, verify_reply_t reply, void *userdata) {
-        return start(m, false, reply, userdata);
+        return start(m, false, false, reply, userdata);
 }
 
 int verify_restore(Manager *m, verify_reply_t reply, void *userdata) {
-        return start(m, true, reply, userdata);
+        return start(m, false, true, reply, userdata);
 }
 
 static void log_result(const VerifyResult *r) {
@@ -317,8 +335,9 @@ static void arrived_compared(void *userdata, int r, const VerifyResult *result) 
         Manager *m = userdata;
         Job *j = job_list_find(&m->jobs, m->arrived_job);
 
+        m->verify_waits = r == -EAGAIN;
         if (r < 0) {
-                if (r != -ECANCELED)
+                if (r != -ECANCELED && r != -EAGAIN)
                         log_errno(r, "Comparing the devices with what they were before the jump");
                 return;
         }
@@ -334,9 +353,10 @@ static void arrived_compared(void *userdata, int r, const VerifyResult *result) 
 }
 
 void verify_arrived(Manager *m) {
+        m->verify_waits = false;
         if (m->arrived.n == 0 && m->arrived_links.n == 0)
                 return;
-        int r = verify_compare(m, arrived_compared, m);
+        int r = start(m, true, false, arrived_compared, m);
         if (r < 0)
                 log_errno(r, "Comparing the devices with what they were before the jump");
 }

@@ -62,5 +62,6 @@ int verify_restore(Manager *m, verify_reply_t reply, void *userdata);
  * under way: it reads them, too. */
 int verify_allowed(const Manager *m, bool restore, Refusal *refusal);
 /* The same for the job that crossed: counts into it, a notice if anything is against the
- * table or a VF setting changed. Called once the clients are served. */
+ * table or a VF setting changed. Called once the clients are served; while VFs are
+ * not adopted it waits for the module's next list. */
 void verify_arrived(Manager *m);

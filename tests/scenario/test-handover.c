@@ -395,6 +395,33 @@ static void test_bus_master_identity(void **state) {
         assert_int_equal(against, 0);
 }
 
+/* VFs are not there before their PF's user has adopted them: until then nothing is wrong. */
+static void test_compared_when_adopted(void **state) {
+        _cleanup_machine_ Machine *m = start();
+        Client *c = client(m);
+        Refusal why;
+
+        assert_int_equal(preserve(m, c, pf, 8), REASON_NONE);
+        assert_int_equal(preserve(m, c, vf, 9), REASON_NONE);
+        m->world->manager->next.no_vf = false; /* the fake image says nothing of them */
+        assert_int_equal(update_with(m, vf, &why), 0);
+        arrive(m);
+        Job *j = m->world->manager->incoming.job;
+        j->registers_equal = 0; /* they were there when this kernel began */
+        shim_fake_incoming(&m->shim, vf)->kind = SHIM_KIND_VF;
+        shim_fake_incoming(&m->shim, vf)->state = SHIM_MISSING;
+        verify_arrived(m->world->manager);
+        world_run(m->world);
+        assert_int_equal(j->registers_equal, 0);
+        assert_true(m->world->manager->verify_waits);
+        shim_fake_incoming(&m->shim, vf)->state = SHIM_WAITING;
+        assert_int_equal(handover_read(m->world->manager, NULL, NULL), 0);
+        world_run(m->world);
+        assert_true(j->registers_equal > 0);
+        assert_false(m->world->manager->verify_waits);
+        assert_null(m->world->manager->notice);
+}
+
 static void test_order(void **state) {
         _cleanup_machine_ Machine *m = start();
         Client *c = client(m);
@@ -795,6 +822,7 @@ int main(void) {
                 cmocka_unit_test(test_bus_master_verified),
                 cmocka_unit_test(test_bus_master_kept),
                 cmocka_unit_test(test_bus_master_identity),
+                cmocka_unit_test(test_compared_when_adopted),
                 cmocka_unit_test(test_order),
                 cmocka_unit_test(test_order_after_failure),
                 cmocka_unit_test(test_policy_refused),

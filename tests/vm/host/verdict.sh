@@ -48,12 +48,22 @@ judge_port() {
         }'
 }
 
-# judge_console CONSOLE [PATTERN REASON]...: prints the offending lines, if any. Lines
-# that match an allowed PATTERN do not count.
+# splats CONSOLE: a line for each offending one: it and the next five, without their time
+# stamps, with " | " between them, so that an allowance can say who it is for.
+splats() {
+        tr -d '\r\0' <"$1" | SPLAT=$SPLAT awk '
+        { text = $0; sub(/^\[ *[0-9]+\.[0-9]+\] */, "", text) }
+        { for (i = n; i > 0 && i > n - 6; i--) if (age[i]++ < 5) found[i] = found[i] " | " text }
+        $0 ~ ENVIRON["SPLAT"] { found[++n] = text }
+        END { for (i = 1; i <= n; i++) print found[i] }'
+}
+
+# judge_console CONSOLE [PATTERN REASON]...: prints what offends, if anything, as splats
+# does. What matches an allowed PATTERN does not count.
 judge_console() {
-        local console=$1 lines
+        local lines
+        lines=$(splats "$1")
         shift
-        lines=$(tr -d '\r' <"$console" | grep -aE "$SPLAT" || :)
         while (($# >= 2)); do
                 lines=$(grep -avE -e "$1" <<<"$lines" || :)
                 shift 2

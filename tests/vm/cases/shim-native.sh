@@ -3,13 +3,14 @@
 #
 # A native driver in the new kernel, a module that is loaded after the shim: it never probes
 # the device that came in, and probes another one of the same kind as ever. After FINISH and
-# release the device is like any other: it is reset, and the native driver takes it.
+# release the device is like any other: it is reset, and the native driver takes it. One that
+# is built in would be there before the shim: the plan finds it beforehand.
 
-PLAN=25
+PLAN=30
 STAGES=2
 SHIM=1
 DEVICES=('pcie-root-port,id=rp1,chassis=1,slot=1' 'e1000e,bus=rp1'
-        'pcie-root-port,id=rp2,chassis=2,slot=2' 'e1000e,bus=rp2')
+        'pcie-root-port,id=rp2,chassis=2,slot=2' 'e1000e,bus=rp2' 'virtio-balloon-pci,disable-legacy=on')
 
 begin() {
         # shellcheck source=../guest/vfio.sh
@@ -24,8 +25,23 @@ begin() {
 # one line each time.
 probes() { dmesg | grep -c "e1000e $1.*registered PHC clock\|e1000e $1.*: Intel(R) PRO/1000 Network Connection"; }
 
+# The daemon is asked and stopped: LUO is used without it here.
+planned() {
+        local balloon
+        # shellcheck source=../guest/clients.sh
+        . "$LUVM_TOP/tests/vm/guest/clients.sh"
+        balloon=$(function_of 0x1af4 0x1045)
+        to_vfio "$balloon"
+        check 'the bus is up' start_bus
+        check 'the daemon is ready' start_daemon
+        refused any '"native-builtin".*virtio' 'a driver that is built in is in the way' liveupdatectl --json=short plan --device "$balloon"
+        is "$(liveupdatectl --json=short plan --device "$LISTED" 2>&1 | grep -c native-)" 0 'one that is a module is not'
+        check 'the daemon is stopped' stop_daemon
+}
+
 stage1() {
         begin
+        planned
         check 'the native driver loads' modprobe e1000e
         is "$(driver_of "$LISTED") $(driver_of "$OTHER")" 'e1000e e1000e' 'it takes both devices'
         isnt "$(probes "$LISTED")" 0 'and says so'

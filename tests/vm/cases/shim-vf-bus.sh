@@ -7,7 +7,7 @@
 # it, a next kernel without patch 0002 is loaded, and the plan says that VFs will not
 # survive it: that is read from the image.
 
-PLAN=69
+PLAN=70
 STAGES=2
 SHIM=1
 DEADLINE=120
@@ -67,6 +67,8 @@ stage1() {
         not_ok 'the update' "$(tail -n 20 "$DAEMON_LOG")"
 }
 
+compared() { liveupdatectl job 2>&1 | grep -q Registers:; }
+
 stage2() {
         begin
         is "$(basename "$(readlink "/sys/bus/pci/devices/$PF/driver")")" vfio-pci 'the PF is on vfio-pci, not on its native driver'
@@ -74,6 +76,7 @@ stage2() {
         tap_program luvm-vfs after vfs "$PF" "$NOTE" daemon
         check 'the update is done' wait_for 10 state_is normal
         like "$(liveupdatectl job 2>&1)" '3 arrived, 0 lost' 'all three arrived'
+        check 'registers are compared' wait_for 20 compared
         like "$(liveupdatectl job 2>&1)" ' equal, [0-9]+ changed as expected, 0 against the table, 0 devices missing' 'with their registers'
         diag "$(liveupdatectl job 2>&1)"
 }

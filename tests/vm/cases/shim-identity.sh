@@ -15,7 +15,7 @@ APPEND=iommu=pt
 DEVICES=('intel-iommu,intremap=on,caching-mode=on' 'pcie-root-port,id=rp1,chassis=1,slot=1' 'e1000e,bus=rp1,netdev=net0')
 SENDERS=('net0 10000')
 
-ENTRIES=16384
+ENTRIES=32768
 
 # rule DMA
 rule() {

@@ -13,6 +13,9 @@
 #include <linux/reboot.h>
 #include <sys/syscall.h>
 
+/* Of the log since the jump; a kernel that shuts down and comes back says some hundred. */
+enum { LOG_RECORDS_MAX = 10000 };
+
 /* A short text file below the root, its end of line taken off; "" if it is not there. */
 static void read_text(const char *root, const char *path, char *buf, size_t size) {
         _cleanup_free_ char *text = NULL;
@@ -71,7 +74,7 @@ int kexec_load_failed(int error, bool disabled, const char *lockdown, Refusal *r
 /* EINVAL and EBUSY are kexec's own words, but a handler's freeze may say them too: with
  * an image there, EINVAL is from freeze. EBUSY is taken as kexec's: to try again is
  * right in both cases. */
-int kexec_jump_failed(int error, bool loaded, Refusal *refusal) {
+int kexec_jump_failed(int error, bool loaded, const char *culprit, Refusal *refusal) {
         const char *name = strerrorname_np(-error) ?: "unknown";
 
         if (!loaded && error == -EINVAL)
@@ -80,7 +83,49 @@ int kexec_jump_failed(int error, bool loaded, Refusal *refusal) {
                 return refuse(refusal, REASON_LOAD_KEXEC_BUSY, "reboot", "%s", name);
         if (error == -EPERM)
                 return refuse(refusal, REASON_REBOOT_FAILED, "reboot", "%s: no CAP_SYS_BOOT", name);
-        return refuse(refusal, REASON_FREEZE_FAILED, "reboot", "%s", name);
+        return refuse(refusal, REASON_FREEZE_FAILED, "reboot", "%s%s%s", name, *culprit ? "; " : "", culprit);
+}
+
+/* kernel/liveupdate/luo_file.c, luo_file_freeze(): which file it was is only in the log. */
+bool kexec_freeze_culprit(const char *record, char *buf, size_t size) {
+        static const char before[] = "Freeze failed for token[", between[] = "] handler[";
+        const char *token = strstr(record, before), *handler;
+
+        if (!token)
+                return false;
+        token += sizeof(before) - 1;
+        handler = strstr(token, between);
+        if (!handler)
+                return false;
+        (void)snprintf(buf, size, "token %.*s, handler %.*s", (int)(handler - token), token,
+                       (int)strcspn(handler + sizeof(between) - 1, "]"), handler + sizeof(between) - 1);
+        return true;
+}
+
+/* The kernel log from here on; -1 where it cannot be read, which costs only the detail. */
+static int open_log(const KexecReal *k) {
+        char path[512];
+
+        if ((size_t)snprintf(path, sizeof(path), "%s/dev/kmsg", k->root) >= sizeof(path))
+                return -1;
+        int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd >= 0)
+                (void)lseek(fd, 0, SEEK_END);
+        return fd;
+}
+
+/* One record a read; -EPIPE says that records were overwritten meanwhile. */
+static void read_culprit(int fd, char *buf, size_t size) {
+        char record[8192];
+
+        for (size_t i = 0; fd >= 0 && i < LOG_RECORDS_MAX; i++) {
+                ssize_t n = read(fd, record, sizeof(record) - 1);
+                if (n == 0 || (n < 0 && errno != EPIPE && errno != EINTR))
+                        return;
+                record[n > 0 ? n : 0] = '\0';
+                if (kexec_freeze_culprit(record, buf, size))
+                        return;
+        }
 }
 
 static int file_load(int kernel_fd, int initrd_fd, const char *cmdline, unsigned long flags) {
@@ -141,11 +186,15 @@ static int kexec_real_loaded(void *self) {
 }
 
 static int kexec_real_jump(void *self, Refusal *refusal) {
+        _cleanup_close_ int log = open_log(self);
+        char culprit[128] = "";
+
         (void)syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
         /* It returned, so it failed. */
         int error = errno > 0 ? -errno : -EIO;
 
-        return kexec_jump_failed(error, kexec_real_loaded(self) > 0, refusal);
+        read_culprit(log, culprit, sizeof(culprit));
+        return kexec_jump_failed(error, kexec_real_loaded(self) > 0, culprit, refusal);
 }
 
 static const KexecOps kexec_real_ops = {

@@ -81,13 +81,16 @@ static inline int kexec_jump(const Kexec *k, Refusal *refusal) {
 /* The real port. host must outlive it. */
 typedef struct KexecReal {
         const HostFacts *host;
-        const char *root; /* of /proc and /sys; "" but in tests */
+        const char *root; /* of /proc, /sys and /dev; "" but in tests */
 } KexecReal;
 
 Kexec kexec_real(KexecReal *k, const HostFacts *host);
 
 /* What a failure (negative errno) of the system calls means, for the real port and its
  * tests. `disabled`: kernel.kexec_load_disabled is set; lockdown: the active mode ("").
- * loaded: whether an image is loaded. Return what to return. */
+ * loaded: whether an image is loaded; culprit: the file that could not be frozen (""). Return
+ * what to return. */
 int kexec_load_failed(int error, bool disabled, const char *lockdown, Refusal *refusal);
-int kexec_jump_failed(int error, bool loaded, Refusal *refusal);
+int kexec_jump_failed(int error, bool loaded, const char *culprit, Refusal *refusal);
+/* Whether a record of the kernel log says which file could not be frozen; then what. */
+bool kexec_freeze_culprit(const char *record, char *buf, size_t size);

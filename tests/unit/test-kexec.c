@@ -301,10 +301,30 @@ static void test_jump_errors(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 Refusal why = {};
 
-                assert_int_equal(kexec_jump_failed(rows[i].error, rows[i].loaded, &why), reason_errno(rows[i].reason));
+                assert_int_equal(kexec_jump_failed(rows[i].error, rows[i].loaded, "", &why),
+                                 reason_errno(rows[i].reason));
                 assert_int_equal(why.reason, rows[i].reason);
                 assert_true(*why.detail);
         }
+}
+
+static void test_freeze_culprit(void **state) {
+        char text[128] = "nothing";
+        Refusal why = {};
+
+        assert_false(kexec_freeze_culprit("", text, sizeof(text)));
+        assert_false(kexec_freeze_culprit("4,1,2,-;luo_file: Freeze failed", text, sizeof(text)));
+        assert_false(kexec_freeze_culprit("4,1,2,-;luo_file: Freeze failed for token[0x1", text, sizeof(text)));
+        assert_string_equal(text, "nothing");
+        assert_true(kexec_freeze_culprit(
+                "4,512,73,-;luo_file: Freeze failed for token[0x1f] handler[memfd-v2] err[-EIO]\n", text,
+                sizeof(text)));
+        assert_string_equal(text, "token 0x1f, handler memfd-v2");
+        assert_true(kexec_freeze_culprit("Freeze failed for token[0x1f] handler[memfd-v2", text, 12));
+        assert_string_equal(text, "token 0x1f,");
+        (void)kexec_jump_failed(-EIO, true, "token 0x1f, handler memfd-v2", &why);
+        assert_int_equal(why.reason, REASON_FREEZE_FAILED);
+        assert_string_equal(why.detail, "EIO; token 0x1f, handler memfd-v2");
 }
 
 static void test_loaded(void **state) {
@@ -372,6 +392,7 @@ int main(void) {
                 cmocka_unit_test(test_scratch_unknown), cmocka_unit_test(test_initrd_size),
                 cmocka_unit_test(test_precedence),      cmocka_unit_test(test_no_leak),
                 cmocka_unit_test(test_load_errors),     cmocka_unit_test(test_jump_errors),
+                cmocka_unit_test(test_freeze_culprit),  cmocka_unit_test(test_freeze_culprit),
                 cmocka_unit_test(test_loaded),          cmocka_unit_test(test_load_nothing),
         };
 

@@ -4,12 +4,13 @@
  * "guest memory", takes part in updates, and takes its memory back on the other side.
  *
  *   demo-client NAME [--size MIB] [--direct] [--once] [--veto PHASE] [--mute PHASE]
- *               [--on-death POLICY]
+ *               [--on-death POLICY] [--also FILE]
  *
  * At start it claims a session of its name; with none it starts a new guest. What
  * happens is printed line by line, each beginning with NAME:, for tests to read.
  * --direct: preserves on its own copy of the session descriptor; otherwise it hands the
- * files to the daemon. --once: exits after FINISH. --veto, --mute, --on-death: for tests.
+ * files to the daemon. --once: exits after FINISH. --veto, --mute, --on-death: for tests, as is
+ * --also: preserves one more file, and does not take it back.
  *
  * In each phase: "prepare": open a session, preserve the memory (the guest goes on
  * writing), Ready. "freeze": stop the guest, preserve the state, Ready. "resume": close
@@ -29,13 +30,13 @@
 #include "guest.h"
 #include "sys/luo.h"
 
-enum { TOKEN_MEMORY = 1, TOKEN_STATE = 2, PAGES_AT_A_TIME = 64, RESIZE_TRIES = 500 };
+enum { TOKEN_MEMORY = 1, TOKEN_STATE = 2, TOKEN_ALSO = 3, PAGES_AT_A_TIME = 64, RESIZE_TRIES = 500 };
 #define RESIZE_PAUSE_USEC (20 * USEC_PER_MSEC)
 #define CALL_TIMEOUT_USEC (300 * USEC_PER_SEC)
 
 typedef struct Client {
         const char *name;
-        const char *veto, *mute, *on_death;
+        const char *veto, *mute, *on_death, *also;
         size_t size;
         bool direct, once;
         bool prepared;    /* our memory is preserved, or was on its way to be */
@@ -167,11 +168,21 @@ static int come_back(Client *c) {
 
 /* The phases. */
 
+static int preserve_also(Client *c) {
+        _cleanup_close_ int fd = c->also ? open(c->also, O_RDWR | O_CLOEXEC) : -1;
+
+        if (!c->also)
+                return 0;
+        return fd < 0 ? -errno : preserve(c, fd, TOKEN_ALSO);
+}
+
 static int on_prepare(Client *c) {
         c->prepared = true;
         int r = get_session(c, "OpenSession");
         if (r >= 0)
                 r = preserve(c, c->guest.memory_fd, TOKEN_MEMORY);
+        if (r >= 0)
+                r = preserve_also(c);
         say(c, r < 0 ? "cannot prepare: %s" : "prepared", strerror(-r));
         return r;
 }
@@ -209,10 +220,15 @@ static int on_resize(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void resume(Client *c, const char *why) {
+        bool stopped = c->stopped;
+
         c->session_fd = fd_close(c->session_fd);
         c->prepared = false;
         set_running(c, true);
         say(c, "resumed (%s)", why);
+        if (stopped)
+                say(c, guest_check(&c->guest) < 0 ? "memory has CHANGED" : "memory is as it was: checksum %016lx",
+                    (unsigned long)c->guest.state.sum);
         c->n_tries = 0;
         c->resizer = sd_event_source_disable_unref(c->resizer);
         (void)sd_event_add_time_relative(c->event, &c->resizer, CLOCK_MONOTONIC, 0, 1, on_resize, c);
@@ -339,13 +355,10 @@ static int run(Client *c) {
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                { "size", required_argument, NULL, 's' },
-                { "direct", no_argument, NULL, 'd' },
-                { "once", no_argument, NULL, 'o' },
-                { "veto", required_argument, NULL, 'v' },
-                { "mute", required_argument, NULL, 'm' },
-                { "on-death", required_argument, NULL, 'x' },
-                {},
+                { "size", required_argument, NULL, 's' }, { "direct", no_argument, NULL, 'd' },
+                { "once", no_argument, NULL, 'o' },       { "veto", required_argument, NULL, 'v' },
+                { "mute", required_argument, NULL, 'm' }, { "on-death", required_argument, NULL, 'x' },
+                { "also", required_argument, NULL, 'a' }, {},
         };
         Client c = {
                 .on_death = "cancel", .size = 16 << 20, .lease = -1, .session_fd = -1, .guest = { .memory_fd = -1 }
@@ -372,12 +385,15 @@ int main(int argc, char **argv) {
                 case 'x':
                         c.on_death = optarg;
                         break;
+                case 'a':
+                        c.also = optarg;
+                        break;
                 default:
                         return 2;
                 }
         if (optind + 1 != argc || c.size == 0) {
                 fprintf(stderr, "usage: demo-client NAME [--size MIB] [--direct] [--once] [--veto PHASE] "
-                                "[--mute PHASE] [--on-death POLICY]\n");
+                                "[--mute PHASE] [--on-death POLICY] [--also FILE]\n");
                 return 2;
         }
         c.name = argv[optind];

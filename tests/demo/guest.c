@@ -78,7 +78,7 @@ int guest_save(const Guest *g, int *ret_fd) {
         return memfd_new_sealed("guest-state", &g->state, sizeof(g->state), ret_fd);
 }
 
-static int check(const Guest *g) {
+int guest_check(const Guest *g) {
         uint64_t pages = g->state.size / GUEST_PAGE, sum = 0;
 
         for (uint64_t i = 0; i < pages; i++) {
@@ -101,7 +101,7 @@ int guest_restore(Guest *g, int memory_fd, int state_fd) {
         if ((uint64_t)st.st_size != g->state.size)
                 return -EBADMSG;
         int r = map(g);
-        return r < 0 ? r : check(g);
+        return r < 0 ? r : guest_check(g);
 }
 
 void guest_done(Guest *g) {

@@ -28,6 +28,8 @@ int guest_create(Guest *g, size_t size);
 /* Memory and state from descriptors that came through an update; takes memory_fd over.
  * -EBADMSG when anything differs from what was left. */
 int guest_restore(Guest *g, int memory_fd, int state_fd);
+/* Reads all of it; -EBADMSG when it is not what was written. */
+int guest_check(const Guest *g);
 /* Writes the next n pages. */
 void guest_run(Guest *g, size_t n);
 /* A sealed memfd with the state. */

@@ -297,6 +297,15 @@ uint64_t barrier_next_deadline(const Barrier *b) {
         return next;
 }
 
+Participant *barrier_first_waiting(const Barrier *b) {
+        Participant *first = NULL;
+
+        for (size_t i = 0; b->n_waiting > 0 && i < b->n; i++)
+                if (b->items[i]->answer == ANSWER_WAITING && (!first || b->items[i]->asked < first->asked))
+                        first = b->items[i];
+        return first;
+}
+
 Participant *barrier_expire(Barrier *b, uint64_t now) {
         Participant *first = NULL;
 

@@ -119,6 +119,8 @@ int barrier_delay(Barrier *b, Participant *p, Want phase, uint64_t until, uint64
 
 /* The earliest deadline of those still waiting; UINT64_MAX if none. */
 uint64_t barrier_next_deadline(const Barrier *b);
+/* Who has been waited for the longest; NULL: nobody. */
+Participant *barrier_first_waiting(const Barrier *b);
 /* Marks all whose deadline is over as LATE; returns the first of them or NULL. */
 Participant *barrier_expire(Barrier *b, uint64_t now);
 

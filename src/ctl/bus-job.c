@@ -225,7 +225,7 @@ static void step_changed(Wait *w, const char *path, const char *step) {
 static int waiting_changed(const Wait *w, sd_bus_message *m) {
         WaitingList list = {};
 
-        int r = sd_bus_message_enter_container(m, 'v', "a(osssts)");
+        int r = sd_bus_message_enter_container(m, 'v', "a(ossstts)");
         if (r >= 0)
                 r = read_waiting(m, &list);
         if (r >= 0)

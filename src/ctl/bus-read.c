@@ -84,15 +84,16 @@ int read_strings(sd_bus_message *m, void *field) {
 int read_waiting(sd_bus_message *m, void *field) {
         WaitingList *l = field;
 
-        int r = sd_bus_message_enter_container(m, 'a', "(osssts)");
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "osssts")) > 0) {
+        int r = sd_bus_message_enter_container(m, 'a', "(ossstts)");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "ossstts")) > 0) {
                 WaitingItem *w = array_append(&l->items, l->n, sizeof(WaitingItem));
                 if (!w)
                         return -ENOMEM;
                 l->n++;
                 if ((r = read_path(m, &w->path)) < 0 || (r = read_string(m, &w->name)) < 0 ||
                     (r = read_string(m, &w->phase)) < 0 || (r = read_string(m, &w->answer)) < 0 ||
-                    (r = read_u64(m, &w->deadline_usec)) < 0 || (r = read_string(m, &w->reason)) < 0)
+                    (r = read_u64(m, &w->since_usec)) < 0 || (r = read_u64(m, &w->deadline_usec)) < 0 ||
+                    (r = read_string(m, &w->reason)) < 0)
                         return r;
                 r = sd_bus_message_exit_container(m);
         }
@@ -140,7 +141,7 @@ static const Property manager_properties[] = {
         { "Cancelable", "b", read_bool, M(cancelable) },
         { "CrashCancels", "b", read_bool, M(crash_cancels) },
         { "Job", "o", read_path, M(job) },
-        { "Waiting", "a(osssts)", read_waiting, M(waiting) },
+        { "Waiting", "a(ossstts)", read_waiting, M(waiting) },
         { "KernelAbi", "a{ss}", read_pairs, M(abi) },
         { "KernelRelease", "s", read_string, M(kernel_release) },
         { "KernelVersion", "s", read_string, M(kernel_version) },

@@ -127,22 +127,31 @@ static void put_next_kernel(FILE *f, const PairList *next) {
                 put_line(f, "Cmdline", "%s", cmdline);
 }
 
+/* BEFORE SECONDS AFTER; tenths of a second are enough for people. "" when there is no span. */
+static const char *span_text(char *buf, size_t size, const char *before, uint64_t from, uint64_t to,
+                             const char *after) {
+        uint64_t tenths = to > from ? (to - from) / (USEC_PER_SEC / 10) : 0;
+
+        *buf = '\0';
+        if (tenths > 0)
+                (void)snprintf(buf, size, "%s%llu.%llu s%s", before, (unsigned long long)(tenths / 10),
+                               (unsigned long long)(tenths % 10), after);
+        return buf;
+}
+
+/* Without the clock of the daemon's host (now_usec 0) no span is known. */
 static void put_waiting(FILE *f, const WaitingList *waiting, uint64_t now_usec) {
         for (size_t i = 0; i < waiting->n; i++) {
                 const WaitingItem *w = &waiting->items[i];
-                char left[64] = "";
+                char since[64] = "", left[64] = "";
 
-                if (now_usec > 0 && w->deadline_usec > 0 && w->deadline_usec < UINT64_MAX) {
-                        /* Tenths of a second are enough for a deadline. */
-                        uint64_t tenths = w->deadline_usec > now_usec ? (w->deadline_usec - now_usec) / 100000 : 0;
-                        if (tenths > 0)
-                                (void)snprintf(left, sizeof(left), ", %llu.%llu s left",
-                                               (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10));
-                        else
-                                (void)snprintf(left, sizeof(left), ", overdue");
-                }
-                put_line(f, i == 0 ? "Waiting for" : "", "%s (%s: %s%s)%s%s", w->name, w->phase, w->answer, left,
-                         *w->reason ? ": " : "", w->reason);
+                if (now_usec > 0 && w->since_usec > 0)
+                        (void)span_text(since, sizeof(since), " for ", w->since_usec, now_usec, "");
+                if (now_usec > 0 && w->deadline_usec > 0 && w->deadline_usec < UINT64_MAX &&
+                    !*span_text(left, sizeof(left), ", ", now_usec, w->deadline_usec, " left"))
+                        (void)snprintf(left, sizeof(left), ", overdue");
+                put_line(f, i == 0 ? "Waiting for" : "", "%s (%s: %s%s%s)%s%s", w->name, w->phase, w->answer, since,
+                         left, *w->reason ? ": " : "", w->reason);
         }
 }
 

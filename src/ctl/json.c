@@ -109,6 +109,10 @@ static json_object *waiting_item(const WaitingItem *w) {
         put_string(&o, "name", w->name);
         put_string(&o, "phase", w->phase);
         put_string(&o, "answer", w->answer);
+        if (w->since_usec > 0)
+                put_u64(&o, "since_usec", w->since_usec);
+        else
+                put_null(&o, "since_usec");
         if (w->deadline_usec > 0 && w->deadline_usec < UINT64_MAX)
                 put_u64(&o, "deadline_usec", w->deadline_usec);
         else

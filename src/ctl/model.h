@@ -19,7 +19,8 @@ typedef struct PairList {
 
 typedef struct WaitingItem {
         char *path, *name, *phase, *answer, *reason;
-        uint64_t deadline_usec; /* CLOCK_MONOTONIC of the daemon's host; 0 and UINT64_MAX: none */
+        /* CLOCK_MONOTONIC of the daemon's host; since 0: not known, deadline 0 and UINT64_MAX: none */
+        uint64_t since_usec, deadline_usec;
 } WaitingItem;
 
 typedef struct WaitingList {

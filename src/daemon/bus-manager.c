@@ -291,14 +291,14 @@ static int get_waiting(sd_bus *bus, const char *path, const char *interface, con
         const Barrier *all = &((Bus *)userdata)->manager->barrier;
         char participant[BUS_PATH_MAX];
 
-        int r = sd_bus_message_open_container(reply, 'a', "(osssts)");
+        int r = sd_bus_message_open_container(reply, 'a', "(ossstts)");
         for (size_t i = 0; i < all->n && r >= 0; i++) {
                 const Participant *p = all->items[i];
                 if (p->answer != ANSWER_WAITING)
                         continue;
                 bus_participant_path(p, participant);
-                r = sd_bus_message_append(reply, "(osssts)", participant, p->name, want_to_string(p->phase),
-                                          answer_to_string(p->answer), p->deadline, p->reason ?: "");
+                r = sd_bus_message_append(reply, "(ossstts)", participant, p->name, want_to_string(p->phase),
+                                          answer_to_string(p->answer), p->asked, p->deadline, p->reason ?: "");
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -413,7 +413,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Cancelable", "b", get_cancelable, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("CrashCancels", "b", get_crash_cancels, 0, 0),
         SD_BUS_PROPERTY("Job", "o", get_job, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Waiting", "a(osssts)", get_waiting, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Waiting", "a(ossstts)", get_waiting, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("KernelAbi", "a{ss}", get_kernel_abi, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("KernelRelease", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("KernelVersion", "s", get_host_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "common/log.h"
+#include "common/utf8.h"
 #include "daemon/hold.h"
 #include "daemon/planner.h"
 
@@ -279,6 +280,21 @@ bool manager_cancelable(const Manager *m) {
         return phase_cancelable(m->phase) && !m->cancel_job && !m->jump_pending;
 }
 
+/* Of the update that is cancelled: who, and what it was waiting for. */
+static void refuse_cancelled(const Manager *m, uint32_t uid, Refusal *ret) {
+        char why[PARTICIPANT_REASON_MAX + 1] = "";
+        const Participant *p = barrier_first_waiting(&m->barrier);
+
+        if (!p) {
+                refuse(ret, REASON_CANCELLED, "", "by uid %u", uid);
+                return;
+        }
+        utf8_copy(why, 100, p->reason ?: "");
+        refuse(ret, REASON_CANCELLED, "", "by uid %u, while %s had not answered to %s for %llu s%s%s", uid, p->name,
+               want_to_string(p->phase), (unsigned long long)((manager_now(m) - p->asked) / USEC_PER_SEC),
+               *why ? "; it said: " : "", why);
+}
+
 int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         if (!manager_cancelable(m))
                 return refuse(refusal, REASON_WRONG_STATE, "cancel", "the state is %s", phase_to_string(m->phase));
@@ -288,7 +304,7 @@ int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         m->cancel_job = j;
         *ret = j;
         if (m->update.failure.reason == REASON_NONE)
-                refuse(&m->update.failure, REASON_CANCELLED, "", "by uid %u", uid);
+                refuse_cancelled(m, uid, &m->update.failure);
         (void)manager_event(m, EVENT_CANCEL, NULL);
         EMIT(m, rearm);
         return 0;

@@ -351,13 +351,13 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
         if (streq(property, "Job"))
                 return sd_bus_message_append(reply, "o", is(m, "busy") ? LIVEUPDATE_PATH "/job/8" : "/");
         if (streq(property, "Waiting") && is(m, "busy"))
-                return sd_bus_message_append(reply, "a(osssts)", 3, LIVEUPDATE_PATH "/participant/1", "vmm-1",
-                                             "prepare", "waiting", UINT64_C(1), "saving 12 GiB\033[2J",
-                                             LIVEUPDATE_PATH "/participant/2", "vmm-2", "prepare", "ready", UINT64_MAX,
-                                             "", LIVEUPDATE_PATH "/participant/3", "agent", "prepare", "waiting",
-                                             UINT64_C(0), "");
+                return sd_bus_message_append(
+                        reply, "a(ossstts)", 3, LIVEUPDATE_PATH "/participant/1", "vmm-1", "prepare", "waiting",
+                        UINT64_C(0), UINT64_C(1), "saving 12 GiB\033[2J", LIVEUPDATE_PATH "/participant/2", "vmm-2",
+                        "prepare", "ready", UINT64_C(1000000000000000), UINT64_MAX, "",
+                        LIVEUPDATE_PATH "/participant/3", "agent", "prepare", "waiting", UINT64_C(0), UINT64_C(0), "");
         if (streq(property, "Waiting"))
-                return sd_bus_message_append(reply, "a(osssts)", 0);
+                return sd_bus_message_append(reply, "a(ossstts)", 0);
         if (streq(property, "KernelAbi"))
                 return sd_bus_message_append(reply, "a{ss}", 3, "kho", "kho-v3", "luo", "luo-v5", "memfd", "memfd-v2");
         if (streq(property, "KernelRelease"))
@@ -484,7 +484,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Cancelable", "b", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("CrashCancels", "b", get_manager, 0, 0),
         SD_BUS_PROPERTY("Job", "o", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Waiting", "a(osssts)", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Waiting", "a(ossstts)", get_manager, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("KernelAbi", "a{ss}", get_manager, 0, 0),
         SD_BUS_PROPERTY("KernelRelease", "s", get_manager, 0, 0),
         SD_BUS_PROPERTY("KernelVersion", "s", get_manager, 0, 0),

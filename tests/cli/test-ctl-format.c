@@ -126,9 +126,10 @@ static void assert_status(const StatusView *v, const Style *style, const char *e
 
 static void test_status_waiting(void **state) {
         WaitingItem waiting[] = {
-                { (char *)"/a", (char *)"vmm-1", (char *)"freeze", (char *)"waiting", (char *)"pausing", 13345678 },
-                { (char *)"/b", (char *)"vmm-2", (char *)"freeze", (char *)"waiting", (char *)"", 1000000 },
-                { (char *)"/c", (char *)"vmm-3", (char *)"freeze", (char *)"waiting", (char *)"", UINT64_MAX },
+                { (char *)"/a", (char *)"vmm-1", (char *)"freeze", (char *)"waiting", (char *)"pausing", 500000,
+                  13345678 },
+                { (char *)"/b", (char *)"vmm-2", (char *)"freeze", (char *)"waiting", (char *)"", 1000000, 1000000 },
+                { (char *)"/c", (char *)"vmm-3", (char *)"freeze", (char *)"waiting", (char *)"", 0, UINT64_MAX },
         };
         ManagerInfo m = manager_new();
         StatusView v = { .manager = &m, .now_usec = 1000000 };
@@ -141,7 +142,7 @@ static void test_status_waiting(void **state) {
                       "      Kernel: 7.3.4 #1 SMP\n"
                       "     Updates: none since the cold boot\n"
                       " Next kernel: none loaded\n"
-                      " Waiting for: vmm-1 (freeze: waiting, 12.3 s left): pausing\n"
+                      " Waiting for: vmm-1 (freeze: waiting for 0.5 s, 12.3 s left): pausing\n"
                       "              vmm-2 (freeze: waiting, overdue)\n"
                       "              vmm-3 (freeze: waiting)\n"
                       "       Crash: would cancel an update: not all descriptors are in a descriptor store\n");

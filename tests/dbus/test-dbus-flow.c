@@ -3,6 +3,7 @@
  * A client's view of sessions and of whole updates, over a real bus: the daemon's bus
  * side and manager, on fakes of LUO and kexec (fake-daemon.c).
  */
+#include "common/names.h"
 #include "rig.h"
 
 #include <setjmp.h>
@@ -140,15 +141,41 @@ static void kernels(void **state) {
         expect_error(rig.bus, ERROR("NoImage"), MANAGER, "Prepare", "a{sv}", 0);
 }
 
+/* Of the one who is waited for: who, since when, until when and why. */
+static void assert_waiting(const char *participant, uint64_t from, uint64_t deadline, const char *reason) {
+        const char *path, *name, *phase, *answer, *why;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        uint64_t since, until, now = rig_now_usec();
+        sd_bus_message *reply;
+
+        int r = sd_bus_get_property(rig.bus, LIVEUPDATE_BUS_NAME, MANAGER, "Waiting", &error, &reply, "a(ossstts)");
+        assert_true(r >= 0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ossstts)") > 0);
+        r = sd_bus_message_read(reply, "(ossstts)", &path, &name, &phase, &answer, &since, &until, &why);
+        assert_true(r > 0);
+        assert_string_equal(path, participant);
+        assert_string_equal(name, "vm-1");
+        assert_string_equal(phase, "prepare");
+        assert_string_equal(answer, "waiting");
+        assert_in_range(since, from, now);
+        assert_int_equal(until, deadline);
+        assert_string_equal(why, reason);
+        assert_true(sd_bus_message_at_end(reply, false) > 0);
+        sd_bus_message_unref(reply);
+}
+
 static void prepare_and_cancel(void **state) {
         char participant[256], session[256], job[64];
+        uint64_t before;
 
         load_kernel();
         _unused_ _cleanup_close_ int lease = join(rig.bus, "vm-1", "prepare:freeze:resume", participant);
         _unused_ _cleanup_close_ int fd = open_session(rig.bus, "vm-1", session);
         size_t requests = rig.n_requests;
+        before = rig_now_usec();
         snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
         rig_wait_request(&rig, "prepare", 1);
+        assert_waiting(participant, before, rig.last_deadline, "");
         assert_true(rig.last_deadline > 0);
         assert_state(rig.bus, "preparing");
         assert_string_equal(property(rig.bus, MANAGER, "Job"), job);
@@ -157,6 +184,7 @@ static void prepare_and_cancel(void **state) {
         expect_error(rig.bus, ERROR("BusyJob"), MANAGER, "UnloadKernel", "a{sv}", 0);
         expect_error(rig.bus, ERROR("WrongState"), PARTICIPANT(participant), "Ready", "s", "freeze");
         expect_ok(rig.bus, PARTICIPANT(participant), "Delay", "sts", "prepare", rig.last_deadline + 1, "flushing");
+        assert_waiting(participant, before, rig.last_deadline + 1, "flushing");
         expect_ok(rig.bus, PARTICIPANT(participant), "Ready", "s", "prepare");
         assert_string_equal(rig_job_end(&rig, job)->result, "done");
         assert_state(rig.bus, "prepared");
@@ -171,6 +199,22 @@ static void prepare_and_cancel(void **state) {
         assert_int_equal(rig.n_requests, requests + 2);
 }
 
+/* The job that was cancelled says whom it was waiting for. */
+static void cancelled_while_waiting(void **state) {
+        char participant[256], job[64], cancel[64];
+
+        _unused_ _cleanup_close_ int lease = join(rig.bus, "slow", "prepare:resume", participant);
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
+        rig_wait_request(&rig, "prepare", 2);
+        expect_ok(rig.bus, PARTICIPANT(participant), "Delay", "sts", "prepare", rig.last_deadline + 1, "flushing");
+        snprintf(cancel, sizeof(cancel), "%s", expect_job(rig.bus, MANAGER, "Cancel", "a{sv}", 0));
+        const JobEnd *end = rig_job_end(&rig, job);
+        assert_string_equal(end->code, "cancelled");
+        assert_non_null(strstr(end->sentence, "slow had not answered to prepare for 0 s; it said: flushing"));
+        assert_string_equal(rig_job_end(&rig, cancel)->result, "done");
+        assert_state(rig.bus, "normal");
+}
+
 /* The veto's words reach whoever asked for the update. */
 static void a_veto(void **state) {
         char participant[256], job[64];
@@ -178,7 +222,7 @@ static void a_veto(void **state) {
         load_kernel();
         _unused_ _cleanup_close_ int lease = join(rig.bus, "backup", "prepare", participant);
         snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Update", "a{sv}", 0));
-        rig_wait_request(&rig, "prepare", 2);
+        rig_wait_request(&rig, "prepare", 3);
         expect_ok(rig.bus, PARTICIPANT(participant), "Veto", "ss", "prepare", "a backup runs");
         const JobEnd *end = rig_job_end(&rig, job);
         assert_string_equal(end->result, "failed");
@@ -195,7 +239,7 @@ static void a_death(void **state) {
 
         lease = join(rig.bus, "vm-3", "prepare", participant);
         snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
-        rig_wait_request(&rig, "prepare", 3);
+        rig_wait_request(&rig, "prepare", 4);
         assert_int_equal(close(lease), 0);
         rig_wait_removed(&rig, participant);
         assert_string_equal(rig_job_end(&rig, job)->code, "participant-died");
@@ -297,6 +341,7 @@ int main(void) {
                 cmocka_unit_test(a_session_ends_with_its_client),
                 cmocka_unit_test(kernels),
                 cmocka_unit_test(prepare_and_cancel),
+                cmocka_unit_test(cancelled_while_waiting),
                 cmocka_unit_test(a_veto),
                 cmocka_unit_test(a_death),
                 cmocka_unit_test(requests_are_private),

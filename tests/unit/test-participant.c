@@ -216,7 +216,9 @@ static void deadlines(void **state) {
         Participant *a = add(&b, "a", PF), *c = add(&b, "c", PF), *d = add(&b, "d", PF);
         Refusal why;
 
+        assert_null(barrier_first_waiting(&b));
         barrier_begin(&b, WANT_PREPARE, 0, 1000);
+        assert_ptr_equal(barrier_first_waiting(&b), a);
         assert_int_equal(barrier_delay(&b, c, WANT_PREPARE, 2000, 2000, NULL, NULL), 0);
         assert_null(barrier_expire(&b, 999));
         assert_int_equal(b.n_waiting, 3);
@@ -224,11 +226,13 @@ static void deadlines(void **state) {
         assert_int_equal(a->answer, ANSWER_LATE);
         assert_int_equal(d->answer, ANSWER_LATE);
         assert_int_equal(c->answer, ANSWER_WAITING);
+        assert_ptr_equal(barrier_first_waiting(&b), c);
         count_holds(&b);
         assert_int_equal(barrier_next_deadline(&b), 2000);
         assert_null(barrier_expire(&b, 1500));
         assert_int_equal(barrier_ready(&b, a, WANT_PREPARE, 1500, &why), reason_errno(REASON_DEADLINE));
         assert_ptr_equal(barrier_expire(&b, 9999), c);
+        assert_null(barrier_first_waiting(&b));
         assert_true(barrier_open(&b));
 }
 

@@ -290,6 +290,10 @@ static const ReasonWords reason_table[_REASON_MAX] = {
         [REASON_CANCELLED] = { "cancelled", "The job was cancelled.", "Start it again when it is wanted.", ECANCELED },
         [REASON_NOT_CLAIMED] = { "not-claimed", "Sessions wait that nobody has claimed.",
                                  "Start their clients, or drop the sessions.", EAGAIN },
+        [REASON_NOT_FINISHED] = { "not-finished", "A client has claimed its session and has not finished it.",
+                                  "Wait for the client, or finish without it: what it has not taken out of the "
+                                  "session by then is freed ('liveupdatectl finish --force').",
+                                  ETIMEDOUT },
         [REASON_DAEMON_DIED] = { "daemon-died", "liveupdated ended while the job was running.",
                                  "What could be put back was put back: see the state and start the job again.",
                                  EOWNERDEAD },

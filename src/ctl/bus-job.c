@@ -310,6 +310,8 @@ static int append_options(sd_bus_message *m, const JobRequest *q) {
 
         if (r >= 0 && q->unclaimed)
                 r = sd_bus_message_append(m, "{sv}", "unclaimed", "b", true);
+        if (r >= 0 && q->force)
+                r = sd_bus_message_append(m, "{sv}", "force", "b", true);
         if (r >= 0)
                 r = append_strings(m, "devices", q->devices);
         if (r >= 0)

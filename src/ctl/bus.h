@@ -44,7 +44,7 @@ typedef struct JobRequest {
         bool is_load;       /* the next three count */
         int kernel_fd, initrd_fd;
         const char *cmdline;
-        bool unclaimed;                         /* Finish: option unclaimed=true */
+        bool unclaimed, force;                  /* Finish: options of these names are true */
         const StringList *devices, *exceptions; /* options of Prepare and Update; NULL or empty: not given */
         bool no_block;                          /* do not wait for the job's end */
         bool progress;                          /* tell the steps on stderr */

@@ -20,7 +20,7 @@ typedef struct Options {
         const char *host;    /* -H; NULL: this host */
         const char *address; /* --address; NULL: the system bus */
         const char *kernel, *initrd, *cmdline, *append;
-        bool reuse_cmdline, unclaimed;
+        bool reuse_cmdline, unclaimed, force;
         bool tree, dot, rebind;
         bool restore;
         StringList devices;    /* PCI addresses, as the kernel writes them */

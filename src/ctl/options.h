@@ -11,7 +11,7 @@
 enum {
         FOR_LOAD = 1 << 0,   /* --initrd --cmdline --append --reuse-cmdline */
         FOR_UPDATE = 1 << 1, /* --kernel */
-        FOR_FINISH = 1 << 2, /* --unclaimed */
+        FOR_FINISH = 1 << 2, /* --unclaimed, --force */
         FOR_JOB = 1 << 3,    /* --no-block */
         FOR_PLAN = 1 << 4,   /* --device --except */
         FOR_LIST = 1 << 5,   /* --tree --dot */

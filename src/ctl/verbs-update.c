@@ -125,5 +125,8 @@ int verb_cancel(Ctl *c, char **args, size_t n_args) {
 }
 
 int verb_finish(Ctl *c, char **args, size_t n_args) {
-        return run_job(c, &(JobRequest){ .method = "Finish", .kind = "finish", .unclaimed = c->options.unclaimed });
+        return run_job(c, &(JobRequest){ .method = "Finish",
+                                         .kind = "finish",
+                                         .unclaimed = c->options.unclaimed,
+                                         .force = c->options.force });
 }

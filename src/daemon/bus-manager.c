@@ -84,17 +84,18 @@ static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *
 
 static int method_finish(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
-        int unclaimed = false;
+        int unclaimed = false, force = false;
+        const BusOption options[] = { { "unclaimed", 'b', &unclaimed }, { "force", 'b', &force } };
         Refusal refusal;
         uint32_t uid;
         Job *j;
 
-        int r = bus_read_options(message, &(BusOption){ "unclaimed", 'b', &unclaimed }, 1, error);
+        int r = bus_read_options(message, options, ELEMENTSOF(options), error);
         if (r >= 0)
                 r = bus_caller_uid(b, message, &uid, error);
         if (r < 0)
                 return r;
-        r = manager_finish(b->manager, uid, unclaimed, &j, &refusal);
+        r = manager_finish(b->manager, uid, unclaimed, force, &j, &refusal);
         if (r < 0)
                 return bus_refuse(error, &refusal);
         return bus_reply_job(message, j);

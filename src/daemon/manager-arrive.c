@@ -206,6 +206,7 @@ void receive_effect(Manager *m) {
 
         m->incoming.deadline = config_deadline(manager_now(m), m->config->finish_timeout_usec);
         m->incoming.give_up = UINT64_MAX;
+        m->incoming.finish_deadline = UINT64_MAX;
         add_crossed_job(m);
         take_devices(m);
         for (size_t i = 0; from && i < from->n_sessions; i++)

@@ -155,6 +155,8 @@ void receive_settle(Manager *m);
 /* The time that clients have to come back is over: ends the job and says who did not come. */
 void receive_report_late(Manager *m);
 void receive_end_late(Manager *m);
+/* A FINISH job has waited for its clients for long enough. */
+void receive_stop_waiting(Manager *m);
 /* Finishes the sessions that have waited for as long as their owners said. */
 void receive_give_up(Manager *m, uint64_t now);
 void receive_mark(Manager *m, Step step, bool overwrite);

@@ -7,6 +7,10 @@
  * all it has. A claimed session's descriptor goes into the service manager's store at
  * once. An update is over when every session of the manifest is finished or proved
  * lost.
+ *
+ * FINISH is the client's to ask for: only it knows that its devices are bound and its
+ * memory is mapped. An operator's FINISH waits for those that have claimed, and takes away
+ * what nobody uses, or what he says.
  */
 #include "manager-internal.h"
 
@@ -24,6 +28,7 @@ void receive_mark(Manager *m, Step step, bool overwrite) {
 
 void receive_set_claimed(Manager *m, Session *s) {
         s->state = SESSION_CLAIMED;
+        s->claimed = manager_now(m);
         m->incoming.claimed++;
         if (m->incoming.job)
                 m->incoming.job->claimed = m->incoming.claimed;
@@ -85,9 +90,11 @@ int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char
         int r = session_name_check(name, refusal);
         if (r < 0)
                 return r;
-        if (!phase_accepts_claims(m->phase))
-                return refuse(refusal, REASON_WRONG_STATE, name, "the state is %s", phase_to_string(m->phase));
         Session *s = session_table_find(&m->sessions, name);
+        /* A client that was restarted is let in as long as somebody waits for it. */
+        if (!phase_accepts_claims(m->phase) &&
+            !(m->phase == PHASE_FINISHING && s && s->state == SESSION_CLAIMED && s->fd >= 0))
+                return refuse(refusal, REASON_WRONG_STATE, name, "the state is %s", phase_to_string(m->phase));
         if (!s && uid == 0 && !m->incoming.manifest) { /* who owned what is not known: root may ask the kernel */
                 r = session_table_add(&m->sessions, name, uid, SESSION_WAITING, &s);
                 if (r < 0)
@@ -232,7 +239,8 @@ static void finished(Call *c, int r) {
         Manager *m = c->manager;
         Refusal why;
 
-        if (r >= 0) {
+        /* Asked for twice, by its client and by a FINISH job: the first has done it. */
+        if (r >= 0 || c->session->state == SESSION_FINISHED) {
                 receive_set_finished(m, c->session);
                 call_reply(c, -1, NULL);
                 resume_owner(m, c->session);
@@ -311,10 +319,15 @@ static int begin_finish(Manager *m, Session *s, session_reply_t reply) {
         return r;
 }
 
+/* Somebody has it and may still take things out of it, or bind what it has taken. */
+static bool is_used(const Session *s) {
+        return s->state == SESSION_CLAIMED && *s->owner;
+}
+
 void receive_finish(Manager *m) {
         for (size_t i = 0; i < m->sessions.n; i++) {
                 Session *s = m->sessions.items[i];
-                if (s->state != SESSION_CLAIMED && s->state != SESSION_WAITING)
+                if ((s->state != SESSION_CLAIMED && s->state != SESSION_WAITING) || (is_used(s) && !m->incoming.force))
                         continue;
                 m->incoming.n_finishing++;
                 int r = begin_finish(m, s, finish_replied);
@@ -327,23 +340,64 @@ void receive_finish(Manager *m) {
         receive_check(m);
 }
 
-int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal *refusal) {
+/* The first one that nobody has, or is about to have; NULL: none. */
+static const Session *first_unclaimed(const Manager *m, bool force) {
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                if (s->state == SESSION_WAITING || s->state == SESSION_CLAIMING ||
+                    (s->state == SESSION_CLAIMED && !*s->owner && !force))
+                        return s;
+        }
+        return NULL;
+}
+
+int manager_finish(Manager *m, uint32_t uid, bool unclaimed, bool force, Job **ret, Refusal *refusal) {
+        if (force && m->phase == PHASE_FINISHING && m->job && m->job->kind == JOB_FINISH) {
+                log_info("Job %lu is not to wait any more, says uid %u.", (unsigned long)m->job->number, uid);
+                m->incoming.force = true;
+                *ret = m->job;
+                receive_finish(m);
+                EMIT(m, rearm);
+                return 0;
+        }
         int r = manager_job_allowed(m, refusal);
         if (r < 0)
                 return r;
         if (!phase_rule(m->phase, EVENT_FINISH))
                 return refuse(refusal, REASON_WRONG_STATE, "finish", "the state is %s", phase_to_string(m->phase));
-        for (size_t i = 0; i < m->sessions.n && !unclaimed; i++)
-                if (m->sessions.items[i]->state == SESSION_WAITING || m->sessions.items[i]->state == SESSION_CLAIMING)
-                        return refuse(refusal, REASON_NOT_CLAIMED, m->sessions.items[i]->name, "");
+        const Session *open = unclaimed ? NULL : first_unclaimed(m, force);
+        if (open)
+                return refuse(refusal, REASON_NOT_CLAIMED, open->name, "%s",
+                              open->state == SESSION_CLAIMED ? "the client that claimed it is gone" : "");
         Job *j = manager_job_start(m, JOB_FINISH, uid, refusal);
         if (!j)
                 return -ENOMEM;
         m->job = j;
         *ret = j;
+        m->incoming.force = force;
+        m->incoming.finish_deadline = config_deadline(manager_now(m), m->config->finish_timeout_usec);
+        manager_job_step(m, j, "waiting for clients");
         (void)manager_event(m, EVENT_FINISH, NULL);
         EMIT(m, rearm);
         return 0;
+}
+
+void receive_stop_waiting(Manager *m) {
+        const Session *first = NULL;
+        unsigned n = 0;
+
+        m->incoming.finish_deadline = UINT64_MAX;
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                n += is_used(s);
+                if (is_used(s) && (!first || s->claimed < first->claimed))
+                        first = s;
+        }
+        if (first && m->incoming.finish_failure.reason == REASON_NONE)
+                refuse(&m->incoming.finish_failure, REASON_NOT_FINISHED, first->name,
+                       "claimed by %s %llu s ago; it is one of %u", first->owner,
+                       (unsigned long long)((manager_now(m) - first->claimed) / USEC_PER_SEC), n);
+        receive_check(m);
 }
 
 static void given_up(void *userdata, Session *s, _unused_ int fd, const Refusal *refusal) {
@@ -428,6 +482,13 @@ static bool all_over(const Manager *m) {
         return true;
 }
 
+static bool waits_for_client(const Manager *m) {
+        for (size_t i = 0; i < m->sessions.n; i++)
+                if (is_used(m->sessions.items[i]))
+                        return true;
+        return false;
+}
+
 void receive_check(Manager *m) {
         if (m->incoming.n_finishing > 0 || m->n_closing > 0)
                 return;
@@ -435,7 +496,10 @@ void receive_check(Manager *m) {
                 bool over = all_over(m);
                 Refusal why = m->incoming.finish_failure;
 
+                if (!over && why.reason == REASON_NONE && waits_for_client(m))
+                        return;
                 m->incoming.finish_failure = (Refusal){};
+                m->incoming.finish_deadline = UINT64_MAX;
                 if (over) {
                         (void)manager_event(m, EVENT_PHASE_READY, NULL);
                         return;

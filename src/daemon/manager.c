@@ -478,6 +478,8 @@ uint64_t manager_deadline(const Manager *m) {
                 deadline = MIN_OF(deadline, m->update.sync_deadline);
         if (m->phase == PHASE_UPDATED)
                 deadline = MIN_OF(deadline, MIN_OF(m->incoming.deadline, m->incoming.give_up));
+        if (m->phase == PHASE_FINISHING)
+                deadline = MIN_OF(deadline, m->incoming.finish_deadline);
         return deadline;
 }
 
@@ -500,6 +502,8 @@ void manager_tick(Manager *m, uint64_t now) {
                 receive_give_up(m, now);
         if (m->phase == PHASE_UPDATED && now >= m->incoming.deadline)
                 receive_report_late(m);
+        if (m->phase == PHASE_FINISHING && now >= m->incoming.finish_deadline)
+                receive_stop_waiting(m);
         EMIT(m, rearm);
 }
 

@@ -149,12 +149,14 @@ typedef struct Incoming {
         bool has_timeline;
         bool timeline_live; /* the clock runs on: this kernel may add steps */
         uint32_t claimed, finished;
-        uint64_t deadline;      /* when the job ends, whoever has not come; UINT64_MAX: never, or it has */
-        uint64_t give_up;       /* the earliest one of its sessions */
-        unsigned n_finishing;   /* sessions that a FINISH job waits for */
-        Refusal finish_failure; /* the first one of that job */
-        Refusal broken;         /* why there is no manifest */
-        Job *job;               /* the one that crossed */
+        uint64_t deadline;        /* when the job ends, whoever has not come; UINT64_MAX: never, or it has */
+        uint64_t give_up;         /* the earliest one of its sessions */
+        unsigned n_finishing;     /* sessions whose FINISH a job has under way */
+        bool force;               /* that job does not wait for clients */
+        uint64_t finish_deadline; /* and until when it does; UINT64_MAX: for ever, or it is over */
+        Refusal finish_failure;   /* the first one of that job */
+        Refusal broken;           /* why there is no manifest */
+        Job *job;                 /* the one that crossed */
 } Incoming;
 
 struct Manager {
@@ -227,7 +229,10 @@ int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
-int manager_finish(Manager *m, uint32_t uid, bool unclaimed, Job **ret, Refusal *refusal);
+/* Waits until the clients have finished what they have claimed, for FinishTimeoutSec= again.
+ * unclaimed: finishes what nobody has claimed, or whose client is gone. force: waits for
+ * nobody; also for a FINISH job that waits already, which is then *ret. */
+int manager_finish(Manager *m, uint32_t uid, bool unclaimed, bool force, Job **ret, Refusal *refusal);
 
 /* Sessions. The reply is called exactly once, later or at once, unless the function
  * itself fails. owner: unique bus name of the caller. */

@@ -51,6 +51,7 @@ typedef struct Session {
         SessionState state;
         uint64_t hold_usec;  /* how long it waits to be claimed (core/session.h) */
         uint64_t give_up;    /* incoming: when nobody need claim it any more; UINT64_MAX: never */
+        uint64_t claimed;    /* when; CLOCK_MONOTONIC microseconds */
         bool orphaned;       /* finished although nobody claimed it */
         int fd;              /* -1: not held */
         bool direct;         /* the client has a copy of the descriptor */

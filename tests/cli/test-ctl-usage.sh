@@ -48,7 +48,7 @@ bad "'load' does not take --kernel; give the file alone." load --kernel="$tmp/ke
 bad "'update' takes options for loading a kernel together with --kernel alone." update --append=quiet
 bad "'prepare' does not take options for loading a kernel." prepare --initrd="$tmp/kernel"
 bad "'kexec' does not take --kernel." kexec --kernel="$tmp/kernel"
-bad "'cancel' does not take --unclaimed." cancel --unclaimed
+bad "'cancel' does not take --unclaimed and --force." cancel --unclaimed
 bad "'status' does not take --no-block." --no-block
 bad '--host and --address exclude one another.' -H host
 ctl unload

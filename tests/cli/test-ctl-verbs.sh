@@ -132,6 +132,7 @@ done_verb update Update update
 done_verb cancel Cancel cancel
 done_verb finish 'Finish =-1' finish
 done_verb finish 'Finish unclaimed=1' finish --unclaimed
+done_verb finish 'Finish force=1' finish --force
 
 start_mock plain
 ctl update --kernel="$tmp/kernel" --initrd="$tmp/initrd"

@@ -149,11 +149,8 @@ static int append_inside(Fuzzer *f, sd_bus_message *m, char kind, const char *co
 static int append_option(Fuzzer *f, sd_bus_message *m, unsigned depth) {
         static const struct {
                 const char *key, *type;
-        } options[] = { { "grants", "au" },
-                        { "on-death", "s" },
-                        { "unclaimed", "b" },
-                        { "devices", "as" },
-                        { "exceptions", "as" } };
+        } options[] = { { "grants", "au" }, { "on-death", "s" }, { "unclaimed", "b" },
+                        { "force", "b" },   { "devices", "as" }, { "exceptions", "as" } };
         size_t i = pick(f, ELEMENTSOF(options));
         const char *type = pick(f, 6) ? options[i].type : a_signature(f);
 
@@ -445,7 +442,8 @@ static bool at_rest(Rig *r, const void *arg) {
         read_text("State", now, sizeof(now));
         read_text("Job", job, sizeof(job));
         if (streq(now, "updated"))
-                (void)ask(r->bus, MANAGER, "Finish", NULL, NULL, "a{sv}", 1, "unclaimed", "b", true);
+                (void)ask(r->bus, MANAGER, "Finish", NULL, NULL, "a{sv}", 2, "unclaimed", "b", true, "force", "b",
+                          true);
         else if (!streq(now, "normal"))
                 (void)ask(r->bus, MANAGER, "Cancel", NULL, NULL, "a{sv}", 0);
         else if (streq(job, "/") && !has_sessions()) {

@@ -160,6 +160,7 @@ check_all() {
         local cycle='acceptance cycle' assertion='assertion violated'
         point 'finds: a rollback tells nobody' finds resume "$cycle" resumed -DBREAK_RESUME -DCHECK=0
         point 'finds: a rollback leaves sessions in the store' finds store-drop "$assertion" - -DBREAK_STORE
+        point 'finds: a FINISH that waits for no client' finds hands "$assertion" - -DBREAK_HANDS
         point 'finds: a claimed session is not stored' finds store-put "$assertion" - -DBREAK_PUT
         point 'finds: CANCELLING has no exit' finds cancelling 'invalid end state' - -DBREAK_CANCEL
         point 'finds: nobody has a deadline' finds deadline 'invalid end state' - -DBREAK_DEADLINE

@@ -10,7 +10,8 @@
  * things that it does to the world, start-up included, and any number of times. Each call
  * that can fail may: creating a session, preserving, reboot(2) in a freeze handler,
  * FINISH. A jump ends in a kernel with LUO, or in one without (or a cold boot). Operators
- * start, go on by hand or at once, cancel in time or never, and finish what nobody claims.
+ * start, go on by hand or at once, cancel in time or never, finish what nobody claims, and
+ * wait for those who have claimed, or do not.
  * The phase changes only by phase-rules.pml, which is the table of src/core/phase.c;
  * `phase` is as saved in the runtime directory, so it outlives the daemon.
  *
@@ -29,7 +30,8 @@
  *
  * What is assumed for "eventually". The crashes, deaths and failures end at some time
  * (calm), and every process that can go on for ever does so at some time. In PREPARED and
- * FROZEN that process is the operator: nothing else ends those two.
+ * FROZEN that process is the operator: nothing else ends those two. One whose FINISH has
+ * waited for a client in vain does not wait the next time.
  *
  * BREAK_* are faults put in on purpose: spin must find each (test-model.sh). CHECK=0 leaves
  * out what is asserted after each turn of the daemon, DEATHS=0 the deaths of clients.
@@ -84,6 +86,8 @@ bool delayed[CLIENTS];
 bool own_ready;
 bool impatient;            /* somebody will cancel before PREPARED or FROZEN is reached */
 bool crossed;              /* the job that came through the jump runs */
+bool forced;               /* the operator's FINISH waits for no client */
+bool tired;                /* it has, in vain */
 
 /* The clients, as they are themselves. */
 mtype:request = { R_NONE, R_PREPARE, R_FREEZE }
@@ -120,7 +124,11 @@ bool calm;                 /* nobody dies any more and no call fails */
 #define IS_FORSAKEN(i) (session[i] == S_OPEN && !client_fd[i])
 #define IS_CLAIMING(i) (session[i] == S_CLAIMING)
 #define IS_USED(i) (session[i] == S_CLAIMED && client_fd[i])
-#define IS_UNFINISHED(i) (session[i] == S_WAITING || session[i] == S_CLAIMED)
+#ifdef BREAK_HANDS
+#define IS_UNUSED(i) (session[i] == S_WAITING || session[i] == S_CLAIMED)
+#else
+#define IS_UNUSED(i) (session[i] == S_WAITING || session[i] == S_CLAIMED && (forced || !client_fd[i]))
+#endif
 #define IS_MISSING(i) (session[i] == S_WAITING || session[i] == S_CLAIMING || session[i] == S_CLAIMED)
 
 /* A copy of a session's descriptor was closed. Closing the last one of an outgoing
@@ -153,6 +161,7 @@ inline crash()
                 own_ready = false;
                 impatient = false;
                 crossed = false;
+                forced = false;
                 c = 0;
                 do
                 :: c < CLIENTS ->
@@ -550,6 +559,8 @@ inline end_turn()
                 :: !dying && effect == EFFECT_RECEIVE -> receive()
                 :: !dying && effect == EFFECT_SETTLE -> settle()
                 fi;
+                forced = (forced && phase == PHASE_FINISHING);
+                tired = (tired && incoming);
                 if /* a job that asked for one step has got it */
                 :: !dying && job == JOB_STEP &&
                    (event == EVENT_PHASE_READY && (phase == PHASE_PREPARED || phase == PHASE_FROZEN) ||
@@ -689,8 +700,13 @@ proctype daemon()
                         event = EVENT_CANCEL
                 :: ON_THE_BUS && phase == PHASE_UPDATED && !ANY(IS_CLAIMING) ->
                         job = JOB_STEP;
+                        if
+                        :: forced = true
+                        :: !tired
+                        fi;
                         happens = true;
                         event = EVENT_FINISH
+                :: ON_THE_BUS && phase == PHASE_FINISHING && !forced -> forced = true
 
                 /* A job that goes on by itself. */
                 :: up && phase == PHASE_PREPARED && job == JOB_UPDATE ->
@@ -799,7 +815,8 @@ proctype daemon()
                         PICK(IS_CLAIMING);
                         retrieve(s);
                         client_fd[s] = (!dying && alive[s] && session[s] == S_CLAIMED || client_fd[s])
-                :: ON_THE_BUS && phase == PHASE_UPDATED && ANY(IS_USED) -> /* its client asks for FINISH */
+                :: ON_THE_BUS && (phase == PHASE_UPDATED || phase == PHASE_FINISHING) && ANY(IS_USED) ->
+                        /* Its client asks for FINISH. */
                         PICK(IS_USED);
                         finish(s)
                 :: up && phase == PHASE_UPDATED && have_manifest && !ANY(IS_MISSING) ->
@@ -807,12 +824,18 @@ proctype daemon()
                         event = EVENT_FINISH
                 :: up && phase == PHASE_UPDATED && crossed -> /* its deadline ends the job, not the state */
                         crossed = false
-                :: up && phase == PHASE_FINISHING && ANY(IS_UNFINISHED) ->
-                        PICK(IS_UNFINISHED);
+                :: up && phase == PHASE_FINISHING && !forced && ANY(IS_USED) -> /* they are waited for long enough */
+                        tired = true;
+                        happens = true;
+                        event = EVENT_PHASE_FAILED
+                :: up && phase == PHASE_FINISHING && ANY(IS_UNUSED) ->
+                        PICK(IS_UNUSED);
                         if
                         :: session[s] == S_WAITING -> retrieve(s)
                         :: else
                         fi;
+                        /* Nobody's session is finished under its hands, but on request. */
+                        assert(forced || session[s] != S_CLAIMED || !client_fd[s]);
                         if
                         :: !dying && session[s] == S_CLAIMED -> finish(s)
                         :: !dying && session[s] == S_CLAIMED && !calm -> /* EBUSY */

@@ -28,6 +28,7 @@ typedef struct Scenario {
         void (*disturb)(World *w, int argument);
         int argument;
         bool absent; /* the last client does not come back, and its session may be freed */
+        bool finish; /* an operator finishes while the clients are at it */
 } Scenario;
 
 /* What survives the longjmp of a SIGKILL. */
@@ -134,29 +135,31 @@ static void with_restart(World *w, int phase) {
 }
 
 static const Scenario scenarios[] = {
-        { "a single client", 1, 1, plain, 0, false },
-        { "three clients, with delays", 3, 1, with_delay, 0, false },
-        { "a veto of prepare", 3, 1, with_veto, 0, false },
-        { "a veto of freeze", 3, 1, with_veto, 1, false },
-        { "cancel while preparing", 2, 1, with_cancel, PHASE_PREPARING, false },
-        { "cancel while prepared", 2, 1, with_cancel, PHASE_PREPARED, false },
-        { "cancel while freezing", 2, 1, with_cancel, PHASE_FREEZING, false },
-        { "cancel while frozen", 2, 1, with_cancel, PHASE_FROZEN, false },
-        { "death while preparing, cancel", 2, 1, with_death, 3 * PHASE_PREPARING + ON_DEATH_CANCEL, false },
-        { "death while prepared, cancel", 2, 1, with_death, 3 * PHASE_PREPARED + ON_DEATH_CANCEL, false },
-        { "death while prepared, drop", 2, 1, with_death, 3 * PHASE_PREPARED + ON_DEATH_DROP, false },
-        { "death while prepared, keep", 2, 1, with_death, 3 * PHASE_PREPARED + ON_DEATH_KEEP, false },
-        { "death while freezing, drop", 2, 1, with_death, 3 * PHASE_FREEZING + ON_DEATH_DROP, false },
-        { "death while freezing, cancel", 2, 1, with_death, 3 * PHASE_FREEZING + ON_DEATH_CANCEL, false },
-        { "death while frozen, cancel", 2, 1, with_death, 3 * PHASE_FROZEN + ON_DEATH_CANCEL, false },
-        { "death while frozen, drop", 2, 1, with_death, 3 * PHASE_FROZEN + ON_DEATH_DROP, false },
-        { "two kernels", 2, 2, plain, 0, false },
-        { "a session that nobody claims", 2, 1, plain, 0, true },
-        { "restart while normal", 2, 1, with_restart, PHASE_NORMAL, false },
-        { "restart while preparing", 2, 1, with_restart, PHASE_PREPARING, false },
-        { "restart while prepared", 2, 1, with_restart, PHASE_PREPARED, false },
-        { "restart while freezing", 2, 1, with_restart, PHASE_FREEZING, false },
-        { "restart while frozen", 2, 1, with_restart, PHASE_FROZEN, false },
+        { "a single client", 1, 1, plain, 0, false, false },
+        { "three clients, with delays", 3, 1, with_delay, 0, false, false },
+        { "a veto of prepare", 3, 1, with_veto, 0, false, false },
+        { "a veto of freeze", 3, 1, with_veto, 1, false, false },
+        { "cancel while preparing", 2, 1, with_cancel, PHASE_PREPARING, false, false },
+        { "cancel while prepared", 2, 1, with_cancel, PHASE_PREPARED, false, false },
+        { "cancel while freezing", 2, 1, with_cancel, PHASE_FREEZING, false, false },
+        { "cancel while frozen", 2, 1, with_cancel, PHASE_FROZEN, false, false },
+        { "death while preparing, cancel", 2, 1, with_death, 3 * PHASE_PREPARING + ON_DEATH_CANCEL, false, false },
+        { "death while prepared, cancel", 2, 1, with_death, 3 * PHASE_PREPARED + ON_DEATH_CANCEL, false, false },
+        { "death while prepared, drop", 2, 1, with_death, 3 * PHASE_PREPARED + ON_DEATH_DROP, false, false },
+        { "death while prepared, keep", 2, 1, with_death, 3 * PHASE_PREPARED + ON_DEATH_KEEP, false, false },
+        { "death while freezing, drop", 2, 1, with_death, 3 * PHASE_FREEZING + ON_DEATH_DROP, false, false },
+        { "death while freezing, cancel", 2, 1, with_death, 3 * PHASE_FREEZING + ON_DEATH_CANCEL, false, false },
+        { "death while frozen, cancel", 2, 1, with_death, 3 * PHASE_FROZEN + ON_DEATH_CANCEL, false, false },
+        { "death while frozen, drop", 2, 1, with_death, 3 * PHASE_FROZEN + ON_DEATH_DROP, false, false },
+        { "two kernels", 2, 2, plain, 0, false, false },
+        { "a session that nobody claims", 2, 1, plain, 0, true, false },
+        { "restart while normal", 2, 1, with_restart, PHASE_NORMAL, false, false },
+        { "restart while preparing", 2, 1, with_restart, PHASE_PREPARING, false, false },
+        { "restart while prepared", 2, 1, with_restart, PHASE_PREPARED, false, false },
+        { "restart while freezing", 2, 1, with_restart, PHASE_FREEZING, false, false },
+        { "restart while frozen", 2, 1, with_restart, PHASE_FROZEN, false, false },
+        { "an operator's finish waits", 2, 1, plain, 0, false, true },
+        { "… and frees what nobody claims", 2, 1, plain, 0, true, true },
 };
 
 /* The invariants of a world in which nothing moves. */
@@ -185,16 +188,31 @@ static bool was_dropped(const World *w, const Client *c) {
         return c->dead && !session_table_find(&w->manager->sessions, c->name);
 }
 
+/* The clients have claimed, and have not finished. */
+static void finish_by_hand(World *w) {
+        Refusal refusal;
+        Job *j;
+
+        if (w->manager->phase == PHASE_UPDATED && manager_finish(w->manager, 0, true, false, &j, &refusal) >= 0)
+                world_run(w);
+}
+
 /* In a new kernel. The absent client's session is freed at the deadline. */
 static void come_back(World *w, const Scenario *sc) {
         size_t present = w->n_clients - sc->absent;
 
-        for (unsigned attempt = 0; attempt < 4; attempt++)
+        for (unsigned attempt = 0; attempt < 4; attempt++) {
+                for (size_t i = 0; i < present && sc->finish; i++)
+                        if (!was_dropped(w, &w->clients[i]) && !w->clients[i].intact)
+                                (void)client_return(&w->clients[i]);
+                if (sc->finish)
+                        finish_by_hand(w);
                 for (size_t i = 0; i < present; i++) {
                         Client *c = &w->clients[i];
                         if (!was_dropped(w, c) && (c->intact || client_return(c) >= 0) && !c->finished)
                                 (void)client_finish(c);
                 }
+        }
         for (size_t i = 0; i < present; i++) {
                 if (was_dropped(w, &w->clients[i]))
                         continue;
@@ -209,7 +227,7 @@ static void come_back(World *w, const Scenario *sc) {
                 Refusal refusal;
                 Job *j;
                 /* Without a manifest, or if freeing it failed, an operator ends it. */
-                if (manager_finish(w->manager, 0, true, &j, &refusal) >= 0)
+                if (manager_finish(w->manager, 0, true, true, &j, &refusal) >= 0)
                         world_run(w);
         }
         assert_int_equal(w->manager->phase, PHASE_NORMAL);

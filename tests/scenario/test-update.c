@@ -384,11 +384,16 @@ static void test_finish_with_unclaimed(void **state) {
         assert_int_equal(world_job(w, world_update), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(client_return(&w->clients[0]), 0);
-        assert_true(manager_finish(w->manager, 0, false, &j, &refusal) < 0);
+        assert_true(manager_finish(w->manager, 0, false, true, &j, &refusal) < 0);
         assert_int_equal(refusal.reason, REASON_NOT_CLAIMED);
         assert_string_equal(refusal.subject, "vm-b");
-        assert_int_equal(manager_finish(w->manager, 0, true, &j, &refusal), 0);
+        assert_int_equal(manager_finish(w->manager, 0, true, false, &j, &refusal), 0);
         world_run(w);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-b"), 1);
+        /* The one that is in use is its client's to finish. */
+        assert_int_equal(j->state, JOB_RUNNING);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 0);
+        assert_int_equal(client_finish(&w->clients[0]), 0);
         assert_int_equal(j->state, JOB_DONE);
         assert_int_equal(w->manager->phase, PHASE_NORMAL);
         assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 1);
@@ -397,6 +402,109 @@ static void test_finish_with_unclaimed(void **state) {
 
 static void set_finish_timeout(World *w) {
         assert_int_equal(config_parse(&w->config, "t", "[Update]\nFinishTimeoutSec=60\n", 29, NULL, NULL), 0);
+}
+
+/* Two clients that have claimed, and an operator's finish that waits for both. */
+static World *world_waits(Job **ret) {
+        World *w = world_two_clients();
+        Refusal refusal;
+
+        set_finish_timeout(w);
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        world_wait(w, 7 * USEC_PER_SEC);
+        assert_int_equal(client_return(&w->clients[1]), 0);
+        assert_int_equal(manager_finish(w->manager, 0, false, false, ret, &refusal), 0);
+        world_run(w);
+        assert_int_equal((*ret)->state, JOB_RUNNING);
+        assert_int_equal(w->manager->phase, PHASE_FINISHING);
+        return w;
+}
+
+/* Nobody's session is finished under its hands; the wait has an end, and it says whose. */
+static void test_finish_waits(void **state) {
+        Job *j;
+        _cleanup_world_ World *w = world_waits(&j);
+        Refusal refusal;
+
+        /* A client that is restarted meanwhile is let in; a second operator is not. */
+        assert_true(manager_finish(w->manager, 0, true, false, &j, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_BUSY_JOB);
+        w->clients[1].session_fd = fd_close(w->clients[1].session_fd);
+        assert_int_equal(client_return(&w->clients[1]), 0);
+        assert_int_equal(client_finish(&w->clients[1]), 0);
+        assert_int_equal(j->state, JOB_RUNNING);
+        assert_true(manager_deadline(w->manager) < UINT64_MAX);
+        world_wait(w, 61 * USEC_PER_SEC);
+        assert_int_equal(j->state, JOB_FAILED);
+        assert_int_equal(j->failure.reason, REASON_NOT_FINISHED);
+        assert_string_equal(j->failure.subject, "vm-a");
+        assert_string_equal(j->failure.detail, "claimed by vm-a 68 s ago; it is one of 1");
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 0);
+        assert_int_equal(client_finish(&w->clients[0]), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        world_check(w);
+}
+
+static void test_finish_force(void **state) {
+        for (unsigned later = 0; later < 2; later++) {
+                Job *j, *forced;
+                _cleanup_world_ World *w = world_waits(&j);
+                Refusal refusal;
+
+                if (!later) { /* at once: a job of its own, when the other is over */
+                        world_wait(w, 61 * USEC_PER_SEC);
+                        assert_int_equal(j->state, JOB_FAILED);
+                }
+                assert_int_equal(manager_finish(w->manager, 0, false, true, &forced, &refusal), 0);
+                assert_int_equal(forced == j, later);
+                world_run(w);
+                assert_int_equal(forced->state, JOB_DONE);
+                assert_int_equal(w->manager->phase, PHASE_NORMAL);
+                assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 1);
+                assert_int_equal(luo_fake_finishes(w->luo, "vm-b"), 1);
+                world_check(w);
+        }
+}
+
+/* Both ask for the same FINISH: it is made once, and both are told that it is done. */
+static void test_finish_twice(void **state) {
+        Job *j, *forced;
+        _cleanup_world_ World *w = world_waits(&j);
+        Session *s = session_table_find(&w->manager->sessions, "vm-a");
+        Refusal refusal;
+
+        assert_int_equal(manager_finish_session(w->manager, s, 0, NULL, NULL, &refusal), 0);
+        assert_int_equal(manager_finish(w->manager, 0, false, true, &forced, &refusal), 0);
+        world_run(w);
+        assert_int_equal(j->state, JOB_DONE);
+        assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 1);
+        world_check(w);
+}
+
+/* A client that has claimed and is gone: nobody knows whether it comes back, so that has to
+ * be said. */
+static void test_finish_forsaken(void **state) {
+        _cleanup_world_ World *w = world_two_clients();
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        assert_int_equal(client_return(&w->clients[1]), 0);
+        assert_int_equal(client_finish(&w->clients[1]), 0);
+        client_leave(&w->clients[0]);
+        manager_owner_gone(w->manager, "vm-a");
+        assert_true(manager_finish(w->manager, 0, false, false, &j, &refusal) < 0);
+        assert_int_equal(refusal.reason, REASON_NOT_CLAIMED);
+        assert_non_null(strstr(refusal.detail, "gone"));
+        assert_int_equal(manager_finish(w->manager, 0, true, false, &j, &refusal), 0);
+        world_run(w);
+        assert_int_equal(j->state, JOB_DONE);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
 }
 
 /* The job has an end; the session can be claimed all the same, also by a restarted daemon. */
@@ -517,9 +625,10 @@ static void test_finish_blocked(void **state) {
         assert_int_equal(luo_fake_block_finish(w->luo, "vm-a", true), 0);
         assert_true(client_finish(&w->clients[0]) < 0);
         assert_int_equal(w->clients[0].refusal.reason, REASON_CANNOT_FINISH);
-        assert_int_equal(manager_finish(w->manager, 0, false, &j, &refusal), 0);
+        assert_int_equal(manager_finish(w->manager, 0, false, true, &j, &refusal), 0);
         world_run(w);
         assert_int_equal(j->state, JOB_FAILED);
+        assert_int_equal(j->failure.reason, REASON_CANNOT_FINISH);
         assert_int_equal(w->manager->phase, PHASE_UPDATED);
         assert_int_equal(luo_fake_block_finish(w->luo, "vm-a", false), 0);
         assert_int_equal(client_finish(&w->clients[0]), 0);
@@ -621,6 +730,10 @@ int main(void) {
                 cmocka_unit_test(test_crash_in_each_wait),
                 cmocka_unit_test(test_crash_while_updated),
                 cmocka_unit_test(test_finish_with_unclaimed),
+                cmocka_unit_test(test_finish_waits),
+                cmocka_unit_test(test_finish_force),
+                cmocka_unit_test(test_finish_twice),
+                cmocka_unit_test(test_finish_forsaken),
                 cmocka_unit_test(test_finish_late),
                 cmocka_unit_test(test_unclaimed),
                 cmocka_unit_test(test_claimed_in_time),

@@ -106,6 +106,7 @@ static const struct {
         N(REASON_FREEZE_FAILED),
         N(REASON_CANCELLED),
         N(REASON_NOT_CLAIMED),
+        N(REASON_NOT_FINISHED),
         N(REASON_DAEMON_DIED),
         N(REASON_HANDOVER_LOST),
         N(REASON_MANIFEST_INVALID),

@@ -91,6 +91,29 @@ int record_unseal(char *text, size_t size) {
         return 0;
 }
 
+int record_next_sealed(char **rest, char **ret_text) {
+        char *text = *rest, *end = text;
+
+        if (!*text)
+                return 0;
+        while (strncmp(end, SEAL, sizeof(SEAL) - 1) != 0) {
+                end = strchr(end, '\n');
+                if (!end++)
+                        return -EBADMSG;
+        }
+        if (strnlen(end, SEAL_SIZE) < SEAL_SIZE)
+                return -EBADMSG;
+        char *next = end + SEAL_SIZE, first = *next;
+        *next = '\0';
+        int r = record_unseal(text, (size_t)(next - text));
+        *next = first;
+        if (r < 0)
+                return r;
+        *rest = next;
+        *ret_text = text;
+        return 1;
+}
+
 static int hex_value(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';

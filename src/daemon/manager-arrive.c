@@ -110,7 +110,7 @@ static int look_for_own(Manager *m) {
         }
 }
 
-static void note_from_before(Manager *m, const char *what, const char *name) {
+static void note_from_before(Manager *m, const char *what, const char *name, const char *owner) {
         Session *s = session_table_find(&m->sessions, name);
         Incoming *in = &m->incoming;
 
@@ -118,9 +118,11 @@ static void note_from_before(Manager *m, const char *what, const char *name) {
                 receive_end_late(m);
         if (!s)
                 return;
-        if (streq(what, "claimed") && s->state == SESSION_WAITING) {
+        if (streq(what, "claimed") && (s->state == SESSION_WAITING || s->state == SESSION_CLAIMED)) {
+                in->claimed += s->state == SESSION_WAITING;
                 s->state = SESSION_CLAIMED;
-                in->claimed++;
+                s->claimed = manager_now(m);
+                (void)snprintf(s->owner, sizeof(s->owner), "%s", owner);
         } else if (streq(what, "finished") && s->state != SESSION_FINISHED) {
                 s->state = SESSION_FINISHED;
                 in->finished++;
@@ -129,6 +131,20 @@ static void note_from_before(Manager *m, const char *what, const char *name) {
                 if (in->job)
                         in->job->missing++;
         }
+}
+
+/* What can still be told of them, in a file that is whole. */
+static void rewrite_notes(Manager *m) {
+        recovery_clear_notes(m);
+        for (size_t i = 0; i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                if (s->state == SESSION_CLAIMED || s->state == SESSION_FINISHED || s->state == SESSION_LOST)
+                        recovery_note_session(m, session_state_to_string(s->state), s->name, s->owner);
+        }
+        if (m->incoming.job && m->incoming.job->state != JOB_RUNNING)
+                recovery_note_session(m, "late", OWN_SESSION_NAME, "");
+        manager_notice(m, "What was noted of claimed sessions cannot be read; what is shown as waiting may have been "
+                          "claimed or finished: claim and finish it again.");
 }
 
 static int add_incoming_file(Session *s, const ManifestFile *from) {
@@ -235,6 +251,7 @@ static int restart(Manager *m, const RunState *before) {
 
 int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
         _cleanup_(run_state_done) RunState before = {};
+        bool bad_notes = false;
 
         int r = recovery_load(m, &before);
         bool unreadable = r < 0 && r != -ENOENT;
@@ -251,15 +268,15 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
         if (r >= 0 && m->incoming.any) {
                 departure_clear(m);
                 (void)manager_event(m, EVENT_ARRIVED, NULL);
-                if (before.valid && recovery_read_notes(m, note_from_before) == -EBADMSG)
-                        manager_notice(
-                                m, "What was noted of claimed sessions cannot be read; claim and finish them again.");
+                bad_notes = before.valid && recovery_read_notes(m, note_from_before) == -EBADMSG;
         }
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
         if (r >= 0 && before.valid)
                 restart_take(m, &before, stored, n_stored);
         else
                 restart_discard(m, stored, n_stored);
+        if (bad_notes)
+                rewrite_notes(m);
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
         if (r < 0)
                 return r;

@@ -220,7 +220,10 @@ void recovery_clear_devices(const Manager *m);
 /* The manifest and the timeline that came in, so that a restart finds them. */
 int recovery_save_incoming(const Manager *m, const void *manifest, size_t manifest_size, const Timeline *timeline);
 int recovery_load_incoming(const Manager *m, char **ret_manifest, size_t *ret_size, Timeline *ret_timeline);
-/* One line per event: "claimed NAME", "finished NAME". */
-void recovery_note_session(const Manager *m, const char *what, const char *name);
-int recovery_read_notes(Manager *m, void (*note)(Manager *m, const char *what, const char *name));
+/* One sealed record per event: claimed (and by whom), finished or lost, and the session. */
+void recovery_note_session(const Manager *m, const char *what, const char *name, const char *owner);
+/* -EBADMSG: what comes after the last note that was told is not to be read. */
+int recovery_read_notes(Manager *m, void (*note)(Manager *m, const char *what, const char *name, const char *owner));
+/* Before they are written anew. */
+void recovery_clear_notes(const Manager *m);
 void recovery_clear_incoming(const Manager *m);

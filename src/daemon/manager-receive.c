@@ -41,7 +41,7 @@ void receive_set_lost(Manager *m, Session *s) {
         s->state = SESSION_LOST;
         if (m->incoming.job)
                 m->incoming.job->missing++;
-        recovery_note_session(m, "lost", s->name);
+        recovery_note_session(m, "lost", s->name, "");
         EMIT(m, session_changed, s);
 }
 
@@ -53,7 +53,7 @@ static int take_claimed(Call *c, int r, Refusal *why) {
         if (r >= 0) {
                 s->fd = TAKE_FD(c->fd);
                 s->stored = store_put(m, STORE_IN, s->name, s->fd);
-                recovery_note_session(m, "claimed", s->name);
+                recovery_note_session(m, "claimed", s->name, s->owner);
                 receive_set_claimed(m, s);
                 return 0;
         }
@@ -108,6 +108,7 @@ int manager_claim_session(Manager *m, const char *name, uint32_t uid, const char
                 return r;
         if (s->state == SESSION_CLAIMED && s->fd >= 0) { /* a client that was restarted */
                 snprintf(s->owner, sizeof(s->owner), "%s", owner);
+                recovery_note_session(m, "claimed", s->name, s->owner);
                 EMIT(m, session_changed, s);
                 reply(userdata, s, s->fd, NULL);
                 return 0;
@@ -214,7 +215,7 @@ void receive_set_finished(Manager *m, Session *s) {
                 m->incoming.job->finished = m->incoming.finished;
                 m->incoming.job->orphaned += s->orphaned;
         }
-        recovery_note_session(m, "finished", s->name);
+        recovery_note_session(m, "finished", s->name, "");
         if (session_has_devices(s))
                 (void)handover_read(m, NULL, NULL);
         /* FINISH returned 0: from here closing is harmless. */
@@ -466,7 +467,7 @@ void receive_report_late(Manager *m) {
         receive_end_late(m);
         if (n == 0)
                 return;
-        recovery_note_session(m, "late", OWN_SESSION_NAME);
+        recovery_note_session(m, "late", OWN_SESSION_NAME, "");
         manager_notice(m,
                        "%zu sessions are not finished in time after the live update; the first is %s (%s). They can "
                        "still be claimed: start their clients, or let the kernel free what they hold with "

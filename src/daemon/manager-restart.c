@@ -144,6 +144,7 @@ static void forget_claims(Manager *m) {
                 if (s->state != SESSION_CLAIMED || s->fd >= 0)
                         continue;
                 s->state = SESSION_WAITING;
+                s->owner[0] = '\0';
                 m->incoming.claimed--;
         }
         if (m->incoming.job) {

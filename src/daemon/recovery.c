@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 
+#include "common/crc32.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/parse.h"
@@ -81,6 +82,40 @@ static void fill_state(const Manager *m, Record *o) {
         }
 }
 
+/* The page itself has no checksum: it is written until the jump. */
+typedef struct SealedTimeline {
+        Timeline timeline;
+        uint64_t sum;
+} SealedTimeline;
+_Static_assert(sizeof(SealedTimeline) == sizeof(Timeline) + sizeof(uint64_t), "nothing between them");
+
+static uint64_t timeline_sum(const Timeline *t) {
+        return crc32_ieee(t, sizeof(*t));
+}
+
+static int save_timeline(const Manager *m, const Timeline *t) {
+        const SealedTimeline s = { .timeline = *t, .sum = timeline_sum(t) };
+
+        return file_write_atomic_at(m->ports->run_fd, "incoming.timeline", &s, sizeof(s));
+}
+
+static int load_timeline(const Manager *m, Timeline *ret) {
+        _cleanup_free_ char *data = NULL;
+        SealedTimeline s;
+        size_t size;
+
+        int r = file_read_at(m->ports->run_fd, "incoming.timeline", sizeof(s), &data, &size);
+        if (r < 0)
+                return r;
+        if (size != sizeof(s))
+                return -EBADMSG;
+        memcpy(&s, data, sizeof(s));
+        if (s.sum != timeline_sum(&s.timeline))
+                return -EBADMSG;
+        *ret = s.timeline;
+        return 0;
+}
+
 void recovery_save(const Manager *m) {
         _cleanup_record_ Record o = {};
 
@@ -89,8 +124,7 @@ void recovery_save(const Manager *m) {
         if (r >= 0)
                 r = file_write_atomic_at(m->ports->run_fd, "state", o.text, o.size);
         if (r >= 0 && m->incoming.any && m->incoming.has_timeline)
-                r = file_write_atomic_at(m->ports->run_fd, "incoming.timeline", &m->incoming.timeline,
-                                         sizeof(m->incoming.timeline));
+                r = save_timeline(m, &m->incoming.timeline);
         if (r < 0)
                 log_errno(r, "Saving the state; a restart would not find it");
 }
@@ -274,42 +308,55 @@ int recovery_save_incoming(const Manager *m, const void *manifest, size_t manife
         if (manifest)
                 r = file_write_atomic_at(m->ports->run_fd, "incoming.manifest", manifest, manifest_size);
         if (r >= 0 && timeline)
-                r = file_write_atomic_at(m->ports->run_fd, "incoming.timeline", timeline, sizeof(*timeline));
+                r = save_timeline(m, timeline);
         return r;
 }
 
 int recovery_load_incoming(const Manager *m, char **ret_manifest, size_t *ret_size, Timeline *ret_timeline) {
-        _cleanup_free_ char *page = NULL;
-        size_t size;
+        int r = load_timeline(m, ret_timeline);
 
-        int r = file_read_at(m->ports->run_fd, "incoming.timeline", TIMELINE_SIZE, &page, &size);
-        if (r >= 0 && size == sizeof(*ret_timeline))
-                memcpy(ret_timeline, page, size);
+        if (r < 0 && r != -ENOENT)
+                log_errno(r, "The timeline of the update that came in cannot be read; it is not shown");
         return file_read_at(m->ports->run_fd, "incoming.manifest", MANIFEST_SIZE_MAX, ret_manifest, ret_size);
 }
 
-void recovery_note_session(const Manager *m, const char *what, const char *name) {
-        char line[SESSION_NAME_MAX + 16];
+void recovery_note_session(const Manager *m, const char *what, const char *name, const char *owner) {
         _cleanup_close_ int fd = openat(m->ports->run_fd, "incoming.notes",
                                         O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        _cleanup_record_ Record o = {};
 
-        int n = snprintf(line, sizeof(line), "%s %s\n", what, name);
-        int r = fd < 0 ? -errno : fd_write_all(fd, line, (size_t)n);
+        record_add(&o, what, name);
+        if (*owner)
+                record_add(&o, "owner", owner);
+        int r = fd < 0 ? -errno : record_seal(&o);
+        if (r >= 0)
+                r = fd_write_all(fd, o.text, o.size);
         if (r < 0)
                 log_errno(r, "Noting that session %s is %s", name, what);
 }
 
-int recovery_read_notes(Manager *m, void (*note)(Manager *m, const char *what, const char *name)) {
+int recovery_read_notes(Manager *m, void (*note)(Manager *m, const char *what, const char *name, const char *owner)) {
+        char *rest, *record, *what, *name, *key, *owner;
         _cleanup_free_ char *text = NULL;
-        char *rest, *what, *name;
+        size_t size;
 
-        int r = file_read_at(m->ports->run_fd, "incoming.notes", NOTES_SIZE_MAX, &text, NULL);
+        int r = file_read_at(m->ports->run_fd, "incoming.notes", NOTES_SIZE_MAX, &text, &size);
         if (r < 0)
                 return r;
         rest = text;
-        while ((r = record_next(&rest, &what, &name)) > 0)
-                note(m, what, name);
-        return r;
+        while ((r = record_next_sealed(&rest, &record)) > 0) {
+                if (record_next(&record, &what, &name) <= 0)
+                        return -EBADMSG;
+                r = record_next(&record, &key, &owner);
+                if (r < 0 || (r > 0 && !streq(key, "owner")))
+                        return -EBADMSG;
+                note(m, what, name, r > 0 ? owner : "");
+        }
+        return r == 0 && rest != text + size ? -EBADMSG : r; /* a NUL in it */
+}
+
+void recovery_clear_notes(const Manager *m) {
+        (void)unlinkat(m->ports->run_fd, "incoming.notes", 0);
 }
 
 void recovery_clear_incoming(const Manager *m) {

@@ -3,10 +3,12 @@
  * Outgoing sessions and registrations as files in the runtime directory, one each, so
  * that a change costs what it changes:
  *
- *   NAME.session     uid, owner, whether the client has a copy, then a line per file,
- *                    appended; a last line without its newline was being written when the
- *                    daemon died, and nobody was told that it succeeded
+ *   NAME.session     sealed records: uid, owner, whether the client has a copy; then one for
+ *                    each file, appended, which says how many there are with it
  *   ID.participant   a sealed record
+ *
+ * What is torn or was changed is not used, and the notice of the restart says so: of a
+ * session whose files are not all known the manifest would not tell the truth.
  *
  * The descriptors that belong to them are in the service manager's store. What cannot be
  * written down is taken out of the store again: a restart must not find half of it.
@@ -72,10 +74,13 @@ void registry_add_session(Manager *m, Session *s) {
         for (size_t i = 0; i < s->n_grants; i++)
                 record_add_number(&o, "grant", s->grants[i]);
         record_add_number(&o, "hold", s->hold_usec);
+        record_add_number(&o, "files", s->n_files);
         for (size_t i = 0; i < s->n_files; i++)
                 add_file(&o, s->files[i]);
         session_file(s, name);
-        int r = o.error < 0 ? o.error : file_write_atomic_at(m->ports->run_fd, name, o.text, o.size);
+        int r = record_seal(&o);
+        if (r >= 0)
+                r = file_write_atomic_at(m->ports->run_fd, name, o.text, o.size);
         if (r < 0)
                 forget_session(m, s, r);
 }
@@ -86,10 +91,13 @@ void registry_add_file(Manager *m, Session *s, const SessionFile *f) {
 
         if (!m->ports->store)
                 return;
+        record_add_number(&o, "files", s->n_files);
         add_file(&o, f);
         session_file(s, name);
         _cleanup_close_ int fd = openat(m->ports->run_fd, name, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-        int r = fd < 0 ? -errno : o.error < 0 ? o.error : fd_write_all(fd, o.text, o.size);
+        int r = fd < 0 ? -errno : record_seal(&o);
+        if (r >= 0)
+                r = fd_write_all(fd, o.text, o.size);
         if (r < 0)
                 forget_session(m, s, r);
 }
@@ -146,7 +154,7 @@ typedef struct SessionText {
         const char *name;
         bool has_uid;
         uint32_t uid;
-        uint64_t direct, hold;
+        uint64_t direct, hold, n_files;
         char owner[256];
         uint32_t grants[SESSION_GRANTS_MAX];
         size_t n_grants;
@@ -157,6 +165,8 @@ typedef struct SessionText {
 } SessionText;
 
 static int read_own_line(SessionText *t, const char *key, const char *value) {
+        if (streq(key, "files"))
+                return parse_u64(value, &t->n_files);
         if (streq(key, "owner"))
                 return snprintf(t->owner, sizeof(t->owner), "%s", value) >= (int)sizeof(t->owner) ? -EBADMSG : 0;
         if (streq(key, "direct"))
@@ -206,7 +216,7 @@ static int read_session_line(const Reader *x, SessionText *t, const char *key, c
         uint64_t token;
         int r;
 
-        if (!t->session && !streq(key, "kind"))
+        if (streq(key, "files") || (!t->session && !streq(key, "kind")))
                 return read_own_line(t, key, value);
         r = make_session(x, t);
         if (r < 0)
@@ -225,24 +235,42 @@ static int read_session_line(const Reader *x, SessionText *t, const char *key, c
         return r < 0 ? r : take_file(x, t, token);
 }
 
+/* One record of it; the first one makes the session. */
+static int read_session_record(const Reader *x, SessionText *t, char *text) {
+        char *key, *value;
+        int r;
+
+        while ((r = record_next(&text, &key, &value)) > 0) {
+                r = read_session_line(x, t, key, value);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = make_session(x, t);
+        return r >= 0 && t->session->n_files != t->n_files ? -EBADMSG : r;
+}
+
 static int read_session(const Reader *x, const char *file, const char *name) {
         _cleanup_free_ char *text = NULL;
         SessionText t = { .name = name, .hold = SESSION_HOLD_FOREVER };
-        char *rest, *key, *value;
+        char *rest, *record;
+        size_t size;
 
         if (session_name_check(name, NULL) < 0)
                 return -EBADMSG;
-        int r = file_read_at(x->manager->ports->run_fd, file, SESSION_FILE_MAX, &text, NULL);
+        int r = file_read_at(x->manager->ports->run_fd, file, SESSION_FILE_MAX, &text, &size);
+        if (r >= 0 && strlen(text) != size)
+                r = -EBADMSG;
         if (r < 0)
                 return r;
         rest = text;
-        while ((r = record_next(&rest, &key, &value)) > 0) {
-                r = read_session_line(x, &t, key, value);
+        while ((r = record_next_sealed(&rest, &record)) > 0) {
+                r = read_session_record(x, &t, record);
                 if (r < 0)
                         break;
         }
-        if (r >= 0)
-                r = make_session(x, &t);
+        if (r >= 0 && !t.session) /* an empty file */
+                r = -EBADMSG;
         if (r < 0 && t.session)
                 session_table_remove(&x->manager->sessions, t.session);
         return r;

@@ -323,22 +323,93 @@ static void test_torn_participant(void **state) {
 }
 
 static void test_torn_session(void **state) {
-        damage("vm-a.session", false);
+        damage("vm-a.session", true);
 }
 
-/* A file that was being written counts as not preserved: its client got no answer. */
-static void test_torn_line(void **state) {
-        _cleanup_world_ World *w = with_store();
-        _cleanup_free_ char *text = NULL;
+/* Without its last file's record it looks whole, but for that it says how many there are;
+ * with one of them twice, or without the one in the middle, it does not. */
+static void test_missing_records(void **state) {
+        for (unsigned kind = 0; kind < 3; kind++) {
+                _cleanup_world_ World *w = with_store();
+                _cleanup_free_ char *text = NULL, *changed = NULL;
+                char *second, *third;
 
-        size_t size = read_file(w, "vm-a.session", &text);
-        world_crash(w);
-        write_file(w, "vm-a.session", text, size - 1);
-        assert_int_equal(world_boot(w), 0);
-        const Session *s = session_table_find(&w->manager->sessions, "vm-a");
-        assert_non_null(s);
-        assert_int_equal(s->n_files, 0);
-        assert_string_equal(s->owner, "vm-a");
+                size_t size = read_file(w, "vm-a.session", &text);
+                second = strstr(text, "\nend ") + 14;
+                third = text + size;
+                assert_ptr_equal(strstr(second, "\nend ") + 14, third);
+                if (kind == 0) /* none for the session itself */
+                        assert_true(asprintf(&changed, "%s", second) > 0);
+                else if (kind == 1) /* that of the file twice */
+                        assert_true(asprintf(&changed, "%s%s", text, second) > 0);
+                else /* that of the session twice */
+                        assert_true(asprintf(&changed, "%.*s%s", (int)(second - text), text, text) > 0);
+                world_crash(w);
+                write_file(w, "vm-a.session", changed, strlen(changed));
+                assert_int_equal(world_boot(w), 0);
+                world_run(w);
+                assert_null(session_table_find(&w->manager->sessions, "vm-a"));
+                assert_non_null(strstr(w->manager->notice, "could not be read"));
+        }
+}
+
+/* What the daemon has noted of the sessions that came in: whatever part of it is lost, no
+ * session is finished that is not, and none is forgotten. */
+static void test_torn_notes(void **state) {
+        size_t size = 1;
+
+        for (size_t n = 0; n < 2 * size; n++) {
+                _cleanup_world_ World *w = with_store();
+                _cleanup_free_ char *text = NULL;
+
+                assert_int_equal(world_load(w), 0);
+                assert_int_equal(world_job(w, world_update), 0);
+                assert_int_equal(world_arrive(w), 0);
+                assert_int_equal(client_return(&w->clients[0]), 0);
+                assert_int_equal(client_return(&w->clients[1]), 0);
+                assert_int_equal(client_finish(&w->clients[1]), 0);
+                size = read_file(w, "incoming.notes", &text);
+                assert_true(size > 60);
+                world_crash(w);
+                if (n >= size)
+                        text[n - size] ^= 0x11;
+                write_file(w, "incoming.notes", text, n < size ? n : size);
+                assert_int_equal(world_boot(w), 0);
+                const Session *a = session_table_find(&w->manager->sessions, "vm-a");
+                const Session *b = session_table_find(&w->manager->sessions, w->clients[1].name);
+                assert_int_equal(a->state, SESSION_CLAIMED); /* its descriptor is in the store */
+                assert_int_not_equal(b->state, SESSION_LOST);
+                /* Only where a record ends the rest may be missing without a word. */
+                bool whole = n < size && (n == 0 || (n >= 14 && strncmp(text + n - 13, "end ", 4) == 0));
+                if (!whole)
+                        assert_non_null(strstr(w->manager->notice, "cannot be read"));
+                /* Written anew, it is whole. */
+                world_crash(w);
+                assert_int_equal(world_boot(w), 0);
+                assert_null(w->manager->notice);
+                w->may_free = true;
+        }
+}
+
+/* Figures that may be wrong are not shown; the update itself goes on. */
+static void test_torn_timeline(void **state) {
+        for (size_t n = 0; n < sizeof(Timeline) + 8; n += 7) {
+                _cleanup_world_ World *w = with_store();
+                _cleanup_free_ char *text = NULL;
+
+                assert_int_equal(world_load(w), 0);
+                assert_int_equal(world_job(w, world_update), 0);
+                assert_int_equal(world_arrive(w), 0);
+                assert_true(w->manager->incoming.has_timeline);
+                size_t size = read_file(w, "incoming.timeline", &text);
+                assert_int_equal(size, sizeof(Timeline) + 8);
+                world_crash(w);
+                text[n] ^= 4;
+                write_file(w, "incoming.timeline", text, size);
+                assert_int_equal(world_boot(w), 0);
+                assert_false(w->manager->incoming.has_timeline);
+                world_come_back(w);
+        }
 }
 
 static void test_other_boot(void **state) {
@@ -508,7 +579,9 @@ int main(void) {
                 cmocka_unit_test(test_torn_state),
                 cmocka_unit_test(test_torn_participant),
                 cmocka_unit_test(test_torn_session),
-                cmocka_unit_test(test_torn_line),
+                cmocka_unit_test(test_missing_records),
+                cmocka_unit_test(test_torn_notes),
+                cmocka_unit_test(test_torn_timeline),
                 cmocka_unit_test(test_other_boot),
                 cmocka_unit_test(test_image),
                 cmocka_unit_test(test_late),

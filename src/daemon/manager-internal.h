@@ -128,7 +128,10 @@ void update_freeze(Manager *m);   /* EFFECT_FREEZE */
 void update_jump(Manager *m);     /* EFFECT_JUMP */
 void update_rollback(Manager *m); /* EFFECT_ROLLBACK */
 void update_resume(Manager *m);   /* tells all who were asked, in reverse order */
-void update_check(Manager *m);    /* something moved: is the phase complete? */
+/* Its owner is told, too: it may have its own copy of a session that is closed or lost, and
+ * must let go of it, or it would go along unknown to the manifest. */
+void update_mark_owner(Manager *m, const Session *s);
+void update_check(Manager *m); /* something moved: is the phase complete? */
 void update_run_jump(Manager *m);
 void update_end(Manager *m); /* frees what an update holds */
 /* Our own session and the timeline page: closed, and taken out of the store. */

@@ -103,16 +103,6 @@ void restart_discard(Manager *m, StoredFd *stored, size_t n_stored) {
         }
 }
 
-/* A client may still have its own copy of a session that we lost; it must let go of it, or
- * it would go along unknown to the manifest. */
-static void mark_owner(Manager *m, const Session *lost) {
-        for (size_t i = 0; i < m->barrier.n; i++) {
-                Participant *p = m->barrier.items[i];
-                if (*lost->owner && streq(p->owner ?: "", lost->owner))
-                        p->touched = true;
-        }
-}
-
 /* What is written down without a descriptor is gone. */
 static void forget_lost(Manager *m, Found *found) {
         for (size_t i = m->sessions.n; i-- > 0;) {
@@ -120,7 +110,7 @@ static void forget_lost(Manager *m, Found *found) {
                 if (session_is_incoming(s) || s->fd >= 0)
                         continue;
                 log_notice("The descriptor of session %s is gone.", s->name);
-                mark_owner(m, s);
+                update_mark_owner(m, s);
                 registry_remove_session(m, s);
                 session_table_remove(&m->sessions, s);
                 found->n_sessions++;

@@ -407,8 +407,19 @@ void manager_drop_own(Manager *m) {
         m->update.own_stored = m->update.page_stored = false;
 }
 
+void update_mark_owner(Manager *m, const Session *s) {
+        for (size_t i = 0; i < m->barrier.n; i++) {
+                Participant *p = m->barrier.items[i];
+                if (*s->owner && streq(p->owner ?: "", s->owner))
+                        p->touched = true;
+        }
+}
+
 void update_rollback(Manager *m) {
         m->jump_pending = false;
+        for (size_t i = 0; i < m->sessions.n; i++)
+                if (!session_is_incoming(m->sessions.items[i]))
+                        update_mark_owner(m, m->sessions.items[i]);
         update_resume(m);
         manager_job_step(m, m->job, "rolling back");
         for (size_t i = m->sessions.n; i-- > 0;)

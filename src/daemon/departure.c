@@ -148,26 +148,49 @@ void departure_clear_own(const Manager *m) {
 
 /* After. */
 
-static void add_lost_job(Manager *m, const Departure *d, const Refusal *why) {
+static Job *add_job(Manager *m, const Departure *d) {
         const HostFacts *host = m->ports->host;
 
         m->jobs.next = d->job.number;
         Job *j = job_list_add(&m->jobs, d->job.kind, d->job.uid, d->job.start_usec);
         if (!j)
-                return;
+                return NULL;
         memcpy(j->update_id, d->update_id, sizeof(j->update_id));
         memcpy(j->from_release, d->release, sizeof(j->from_release));
         memcpy(j->from_version, d->version, sizeof(j->from_version));
         (void)snprintf(j->to_release, sizeof(j->to_release), "%s", host->release);
         (void)snprintf(j->to_version, sizeof(j->to_version), "%s", host->version);
-        j->expected = j->missing = (uint32_t)MIN_OF(d->n_sessions, (uint64_t)UINT32_MAX);
+        j->expected = (uint32_t)MIN_OF(d->n_sessions, (uint64_t)UINT32_MAX);
+        return j;
+}
+
+static void add_lost_job(Manager *m, const Departure *d, const Refusal *why) {
+        Job *j = add_job(m, d);
+
+        if (!j)
+                return;
+        j->missing = j->expected;
         manager_job_end(m, j, why);
+}
+
+Job *departure_add_job(Manager *m) {
+        Departure d = {};
+
+        if (m->ports->state_fd < 0 || load(m->ports, &d) < 0 || streq(d.boot_id, m->ports->host->boot_id) ||
+            d.job.number == 0 || job_list_find(&m->jobs, d.job.number))
+                return NULL;
+        Job *j = add_job(m, &d);
+        m->jobs.next = MAX_OF(m->jobs.next, d.next_job);
+        return j;
 }
 
 static const char *what_came(const Manager *m) {
         if (luo_available(&m->ports->luo) < 0)
                 return "this kernel runs without /dev/liveupdate";
-        return m->luo_broken ? "the kernel could not restore it" : "this kernel was booted without a handover";
+        if (m->luo_broken)
+                return "the kernel could not restore it";
+        return m->ports->host->update_number > 0 ? "the handover into this kernel had nothing of liveupdated in it"
+                                                 : "this kernel was booted without a handover";
 }
 
 static void set_reported(const Manager *m, Departure *d) {

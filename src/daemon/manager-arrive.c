@@ -53,7 +53,7 @@ static int take_manifest(Manager *m, const void *data, size_t size) {
 }
 
 /* Our own session came in: read it, keep copies for a restart, let the kernel's go. */
-static void receive_own(Manager *m, int session) {
+static void receive_own(Manager *m, int session, bool stored) {
         _cleanup_free_ char *manifest = NULL, *page = NULL;
         size_t manifest_size = 0, page_size = 0;
 
@@ -77,18 +77,47 @@ static void receive_own(Manager *m, int session) {
         if (r < 0)
                 log_errno(r, "FINISH of our own session");
         /* Nothing of value is left in it, so a failing FINISH is no reason to keep it. */
+        if (stored)
+                store_drop(m, STORE_IN, OWN_SESSION_NAME);
         fd_close(session);
 }
 
-static int look_for_own(Manager *m) {
+/* Somebody took our session, or a daemon of this boot did and was killed before it had read
+ * it. What it says is gone, but not what it is about: the clients' sessions wait in the kernel. */
+static void receive_without(Manager *m) {
+        m->incoming.any = true;
+        refuse(&m->incoming.broken, REASON_MANIFEST_MISSING, OWN_SESSION_NAME,
+               "its session was taken before the daemon had read it");
+        manager_notice(m, "A live update came in, but its manifest was taken by another process, or lost with a "
+                          "daemon that was killed: what came in is not known. root can claim sessions by name; "
+                          "'liveupdatectl finish' ends the update.");
+}
+
+/* A daemon before us had retrieved it, and was killed before it had read it. */
+static bool find_own(StoredFd *stored, size_t n_stored, int *ret) {
+        char name[SESSION_NAME_MAX + 1];
+
+        for (size_t i = 0; i < n_stored; i++)
+                if (stored[i].fd >= 0 && store_is(stored[i].name, STORE_IN, name) && streq(name, OWN_SESSION_NAME)) {
+                        *ret = TAKE_FD(stored[i].fd);
+                        return true;
+                }
+        return false;
+}
+
+static int look_for_own(Manager *m, StoredFd *stored, size_t n_stored) {
         int session;
 
+        if (find_own(stored, n_stored, &session)) {
+                receive_own(m, session, true);
+                return 0;
+        }
         int r = luo_available(&m->ports->luo);
         if (r >= 0)
                 r = luo_retrieve_session(&m->ports->luo, OWN_SESSION_NAME, &session);
         switch (r) {
         case 0:
-                receive_own(m, session);
+                receive_own(m, session, store_put(m, STORE_IN, OWN_SESSION_NAME, session));
                 return 0;
         case -ENOENT: /* a cold boot */
                 return 0;
@@ -102,8 +131,7 @@ static int look_for_own(Manager *m) {
                                   "for a preserved file was missing when /dev/liveupdate was first opened.");
                 return 0;
         case -EINVAL:
-                manager_notice(m, "Another process took the session of liveupdated: what came through the last live "
-                                  "update is not known.");
+                receive_without(m);
                 return 0;
         default: /* EBUSY and the like: nothing true can be said yet; the service manager tries again */
                 return log_errno(r, "Looking for what came through a live update");
@@ -186,6 +214,13 @@ static void add_crossed_job(Manager *m) {
         bool younger = t && t->job != 0 && from && t->job != from->job;
         int kind = from && !younger ? job_kind_from_string(from->job_kind) : JOB_EXECUTE;
 
+        if (!from && !t) {
+                m->incoming.job = departure_add_job(m);
+                if (m->incoming.job) {
+                        m->incoming.job->step = "waiting for clients";
+                        return;
+                }
+        }
         m->jobs.next = younger || !from ? (t && t->job ? t->job : 1) : MAX_OF(from->job, UINT64_C(1));
         Job *j = job_list_add(&m->jobs, kind < 0 ? JOB_EXECUTE : (JobKind)kind, from ? from->started_by_uid : 0,
                               from ? from->started_realtime_usec : 0);
@@ -261,13 +296,13 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
                 recovery_clear_incoming(m);
                 recovery_clear_devices(m);
                 registry_clear(m);
-                r = look_for_own(m);
+                r = look_for_own(m, stored, n_stored);
         }
         if (r >= 0 && !m->incoming.any)
                 departure_check(m);
         if (r >= 0 && m->incoming.any) {
-                departure_clear(m);
                 (void)manager_event(m, EVENT_ARRIVED, NULL);
+                departure_clear(m);
                 bad_notes = before.valid && recovery_read_notes(m, note_from_before) == -EBADMSG;
         }
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);

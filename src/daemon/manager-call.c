@@ -77,9 +77,16 @@ int call_create(void *work) {
         return r;
 }
 
+/* Into the descriptor store at once: the kernel hands a session out once in a boot, and
+ * closing it is FINISH, so a daemon that is killed between these two calls loses what is in
+ * it. From the moment the message is sent its queue holds the descriptor. */
 int call_retrieve_session(void *work) {
         Call *c = work;
-        return luo_retrieve_session(&c->manager->ports->luo, c->name, &c->fd);
+        int r = luo_retrieve_session(&c->manager->ports->luo, c->name, &c->fd);
+
+        if (r >= 0)
+                c->in_store = store_put(c->manager, STORE_IN, c->name, c->fd);
+        return r;
 }
 
 int call_preserve(void *work) {

@@ -91,6 +91,7 @@ struct Call {
         char name[SESSION_NAME_MAX + 1];
         char stored[STORE_NAME_SIZE]; /* close: take this out of the store first; "": nothing */
         bool flush;                   /* close: and wait for it */
+        bool in_store;                /* out, RETRIEVE_SESSION: the service manager has a copy */
         char detail[128];             /* out: what is known about a failure */
         CallDevice device;
 };
@@ -194,6 +195,8 @@ int departure_write(const Ports *p, const char *text, size_t size);
 void departure_clear(const Manager *m);
 /* Only the record of this boot, in which no update is under way. */
 void departure_clear_own(const Manager *m);
+/* The job on record, which has crossed; NULL when there is none. For a manifest that is lost. */
+Job *departure_add_job(Manager *m);
 /* At start, when nothing came in: was there anything to come? */
 void departure_check(Manager *m);
 

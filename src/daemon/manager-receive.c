@@ -52,7 +52,7 @@ static int take_claimed(Call *c, int r, Refusal *why) {
 
         if (r >= 0) {
                 s->fd = TAKE_FD(c->fd);
-                s->stored = store_put(m, STORE_IN, s->name, s->fd);
+                s->stored = c->in_store;
                 recovery_note_session(m, "claimed", s->name, s->owner);
                 receive_set_claimed(m, s);
                 return 0;

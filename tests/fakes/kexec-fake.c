@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 static bool fails(KexecFake *k) {
-        return ++k->n_calls == k->fail_at;
+        return (k->before && k->before(k->before_userdata)) || ++k->n_calls == k->fail_at;
 }
 
 static int fake_judge(void *self, int kernel_fd, int initrd_fd, const char *cmdline, KernelImage *ret,

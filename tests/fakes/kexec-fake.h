@@ -12,10 +12,12 @@
 typedef struct KexecFake {
         LuoFake *luo;
         bool loaded;
-        bool jumped;      /* since the test last cleared it */
-        Reason verdict;   /* REASON_NONE: every image is good */
-        uint64_t n_calls; /* over all ops */
-        uint64_t fail_at; /* the call with this number fails; 0: none */
+        bool jumped;                    /* since the test last cleared it */
+        Reason verdict;                 /* REASON_NONE: every image is good */
+        uint64_t n_calls;               /* over all ops */
+        uint64_t fail_at;               /* the call with this number fails; 0: none */
+        bool (*before)(void *userdata); /* told of each call; true: it fails */
+        void *before_userdata;
 } KexecFake;
 
 Kexec kexec_fake_port(KexecFake *k);

@@ -55,6 +55,8 @@ struct LuoFake {
         void *finishes_by_name;
 
         uint64_t calls, fail_at;
+        bool (*before)(void *userdata); /* of luo_fake_watch() */
+        void *before_userdata;
         int fail_error, freeze_error;
         bool absent, broken, break_next;
         int held; /* failed opens until the holder goes; LUO_FAKE_FOR_EVER */

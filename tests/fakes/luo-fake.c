@@ -34,6 +34,8 @@ static void unlockp(LuoFake **f) {
 
 static int call_begin(LuoFake *f) {
         f->calls++;
+        if (f->before && f->before(f->before_userdata))
+                return -EIO;
         return f->fail_at == f->calls ? -f->fail_error : 0;
 }
 
@@ -233,6 +235,12 @@ void luo_fake_fail(LuoFake *f, uint64_t n, int error) {
         LOCKED(f);
         f->fail_at = n > 0 ? f->calls + n : 0;
         f->fail_error = error;
+}
+
+void luo_fake_watch(LuoFake *f, bool (*before)(void *userdata), void *userdata) {
+        LOCKED(f);
+        f->before = before;
+        f->before_userdata = userdata;
 }
 
 uint64_t luo_fake_calls(LuoFake *f) {

@@ -50,6 +50,9 @@ Luo luo_fake_port(LuoFake *f);
 /* The n-th call of the port from now (1: the next) fails with error and does nothing.
  * n 0: no call fails. All ops count, available() too. */
 void luo_fake_fail(LuoFake *f, uint64_t n, int error);
+/* Is told of each call of the port before it; if it says true, that fails with EIO and does
+ * nothing. Must not call back. */
+void luo_fake_watch(LuoFake *f, bool (*before)(void *userdata), void *userdata);
 uint64_t luo_fake_calls(LuoFake *f);
 
 void luo_fake_set_absent(LuoFake *f, bool absent);

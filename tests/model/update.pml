@@ -25,8 +25,9 @@
  * participants are in it as those of one that has not registered yet. Images, devices,
  * settings, limits, rights, the bus (it loses nothing, and keeps the order). One gap:
  * the kernel hands a session out once, so a daemon that is killed between RETRIEVE_SESSION
- * and the moment its copy is in the store (of its own session: the manifest in the runtime
- * directory) loses it. A crash is let into that gap only with -DGAPS, which must fail.
+ * and the very next call, which puts a copy into the store, loses it; without a store its own
+ * session is in danger until the manifest is in the runtime directory. A crash is let into
+ * that gap only with -DGAPS, which must fail.
  *
  * What is assumed for "eventually". The crashes, deaths and failures end at some time
  * (calm), and every process that can go on for ever does so at some time. In PREPARED and
@@ -596,7 +597,7 @@ proctype daemon()
 #ifdef GAPS
                 :: up && !calm -> dying = true
 #else
-                :: ON_THE_BUS && !calm -> dying = true
+                :: (ON_THE_BUS || up && STORE) && !calm -> dying = true
 #endif
 
                 /* Start-up. */
@@ -604,18 +605,30 @@ proctype daemon()
                         up = true;
                         arriving = true;
                         kernel[OWN] = K_RETRIEVED;
+                        daemon_fd[OWN] = true;
+                        store_fd[OWN] = STORE
+                :: !up && fresh && kernel[OWN] == K_RETRIEVED -> /* it died before it had read it */
+                        assert(store_fd[OWN]);
+                        up = true;
+                        arriving = true;
                         daemon_fd[OWN] = true
                 :: arriving ->
                         arriving = false;
                         have_manifest = true;
-                        kernel[OWN] = K_NONE;
-                        daemon_fd[OWN] = false;
-                        departed = false;
                         incoming = true;
                         fresh = false;
+                        may_die();
+                        kernel[OWN] = K_NONE;
+                        if
+                        :: !dying ->
+                                store_fd[OWN] = false;
+                                daemon_fd[OWN] = false;
+                                departed = false
+                        :: else
+                        fi;
                         happens = true;
                         event = EVENT_ARRIVED
-                :: !up && fresh && kernel[OWN] != K_WAITING ->
+                :: !up && fresh && kernel[OWN] == K_NONE ->
                         up = true;
                         fresh = false;
                         /* Nothing came in, though something had left: that is said. */
@@ -624,6 +637,9 @@ proctype daemon()
                         departed = false
                 :: !up && !fresh && incoming ->
                         up = true;
+                        kernel[OWN] = K_NONE;
+                        store_fd[OWN] = false;
+                        departed = false;
                         phase = PHASE_FIRST;
                         job = JOB_NONE;
                         happens = true;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 
 #include "common/fd.h"
+#include "common/names.h"
 #include "scenario/world.h"
 
 static World *with_store(void) {
@@ -552,6 +553,46 @@ static void test_not_lost(void **state) {
         assert_null(arrived->manager->notice);
 }
 
+/* Somebody takes the daemon's own session: an update has come in, and that is said, with the
+ * job it belongs to; what waits in the kernel can be had by name. */
+static void test_taken(void **state) {
+        _cleanup_world_ World *w = with_store();
+        _cleanup_close_ int other = -1;
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(world_job(w, world_update), 0);
+        uint64_t number = w->manager->job->number;
+        assert_int_equal(luo_retrieve_session(&w->ports.luo, OWN_SESSION_NAME, &other), 0);
+        assert_int_equal(world_arrive(w), 0);
+        for (unsigned crash = 0; crash < 2; crash++) {
+                assert_int_equal(w->manager->phase, PHASE_UPDATED);
+                if (!crash)
+                        assert_non_null(strstr(w->manager->notice, "by name"));
+                assert_int_equal(w->manager->sessions.n, 0);
+                assert_non_null(w->manager->incoming.job);
+                if (!crash) {
+                        assert_int_equal(w->manager->incoming.job->number, number);
+                        assert_int_equal(w->manager->incoming.job->expected, 2);
+                        world_crash(w);
+                        assert_int_equal(world_boot(w), 0);
+                }
+        }
+        j = w->manager->incoming.job;
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(client_return(&w->clients[i]), 0);
+                assert_int_equal(client_finish(&w->clients[i]), 0);
+        }
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        Job *finish;
+        assert_int_equal(manager_finish(w->manager, 0, false, false, &finish, &refusal), 0);
+        world_run(w);
+        assert_int_equal(finish->state, JOB_DONE);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_int_equal(j->state, JOB_FAILED);
+        assert_int_equal(j->failure.reason, REASON_MANIFEST_MISSING);
+}
+
 static void test_torn_departure(void **state) {
         _cleanup_world_ World *w = with_store();
         char path[128];
@@ -589,6 +630,7 @@ int main(void) {
                 cmocka_unit_test(test_lost_in_jump),
                 cmocka_unit_test(test_not_lost),
                 cmocka_unit_test(test_torn_departure),
+                cmocka_unit_test(test_taken),
         };
 
         return cmocka_run_group_tests_name("crash", tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every scenario of an update, again and again: with the first, second, third … call of a
- * port failing, and with SIGKILL of the daemon after the first, second, third … step, until
- * a run ends before the fault. Whatever happened, an operator who sets right what is
+ * port failing, and with SIGKILL of the daemon after the first, second, third … step, and
+ * before the first, second, third … call of a port, wherever in a step that is, until a run
+ * ends before the fault. Whatever happened, an operator who sets right what is
  * missing and tries again brings all clients into the next kernel, with their memory
  * intact; whenever nothing moves, nobody is left paused, and no session is left anywhere
  * that nobody has.
@@ -16,9 +17,10 @@
 #include "common/fd.h"
 #include "scenario/world.h"
 
-typedef enum Fault { FAULT_LUO, FAULT_KEXEC, FAULT_STORE, FAULT_KILL, _FAULT_MAX } Fault;
+typedef enum Fault { FAULT_LUO, FAULT_KEXEC, FAULT_STORE, FAULT_KILL, FAULT_DIE, _FAULT_MAX } Fault;
 
-static const char *const faults[_FAULT_MAX] = { "LUO calls", "kexec calls", "store calls", "SIGKILLs" };
+static const char *const faults[_FAULT_MAX] = { "LUO calls", "kexec calls", "store calls", "SIGKILLs between steps",
+                                                "SIGKILLs between calls" };
 
 typedef struct Scenario {
         const char *name;
@@ -41,7 +43,7 @@ typedef struct Run {
         unsigned tries;
 } Run;
 
-static unsigned n_injected[_FAULT_MAX];
+static unsigned n_injected[_FAULT_MAX], n_gaps;
 
 /* Clients. */
 
@@ -274,15 +276,18 @@ static void arm(World *w, Fault fault, uint64_t n) {
                 w->kexec.fail_at = n;
         else if (fault == FAULT_STORE)
                 w->store_fail_at = n;
-        else
+        else if (fault == FAULT_KILL)
                 w->kill_in = (unsigned)n;
+        else
+                w->die_at = n;
 }
 
 static bool reached(const World *w, Fault fault, uint64_t n) {
         return (fault == FAULT_LUO     ? luo_fake_calls(w->luo)
                 : fault == FAULT_KEXEC ? w->kexec.n_calls
                 : fault == FAULT_STORE ? w->store_calls
-                                       : w->n_steps) >= n;
+                : fault == FAULT_KILL  ? w->n_steps
+                                       : w->port_calls) >= n;
 }
 
 static void killed(Run *run) {
@@ -323,6 +328,7 @@ static bool run_once(const Scenario *sc, Fault fault, uint64_t n) {
         arm(run.world, fault, n);
         assert_int_equal(world_boot(run.world), 0);
         bool hit = run_through(&run);
+        n_gaps += run.world->n_gaps;
         world_free(run.world);
         return hit;
 }
@@ -352,6 +358,10 @@ static void test_kill(void **state) {
         sweep(FAULT_KILL);
 }
 
+static void test_die(void **state) {
+        sweep(FAULT_DIE);
+}
+
 static int print_faults(void **state) {
         unsigned total = 0;
 
@@ -359,16 +369,16 @@ static int print_faults(void **state) {
                 print_message("# %u %s\n", n_injected[f], faults[f]);
                 total += n_injected[f];
         }
-        print_message("# %u faults were injected into %zu scenarios\n", total, ELEMENTSOF(scenarios));
+        print_message("# %u faults were injected into %zu scenarios; of the last, %u were to come between "
+                      "RETRIEVE_SESSION and the store, and came after it\n",
+                      total, ELEMENTSOF(scenarios), n_gaps);
         return 0;
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_luo),
-                cmocka_unit_test(test_kexec),
-                cmocka_unit_test(test_store),
-                cmocka_unit_test(test_kill),
+                cmocka_unit_test(test_luo),  cmocka_unit_test(test_kexec), cmocka_unit_test(test_store),
+                cmocka_unit_test(test_kill), cmocka_unit_test(test_die),
         };
 
         return cmocka_run_group_tests_name("faults", tests, NULL, print_faults);

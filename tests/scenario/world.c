@@ -43,13 +43,34 @@ static const ClockOps clock_ops = {
 
 /* The descriptor store. */
 
-static bool store_fails(World *w) {
-        return ++w->store_calls == w->store_fail_at;
+static void die(World *w) {
+        w->dead = true;
+        w->ports.run_fd = fd_close(w->ports.run_fd);
+        w->ports.state_fd = fd_close(w->ports.state_fd);
 }
 
+static bool before_call(void *userdata) {
+        World *w = userdata;
+
+        if (++w->port_calls == w->die_at)
+                die(w);
+        return w->dead;
+}
+
+static bool store_fails(World *w) {
+        return before_call(w) || ++w->store_calls == w->store_fail_at;
+}
+
+/* A daemon that dies between RETRIEVE_SESSION and this loses the session, which nothing that
+ * it does can prevent: there alone it dies after the call. */
 static int store_put(void *self, const char *name, int fd) {
         World *w = self;
+        bool gap = w->port_calls + 1 == w->die_at && strncmp(name, "in-", 3) == 0;
 
+        if (gap) {
+                w->die_at++;
+                w->n_gaps++;
+        }
         if (store_fails(w))
                 return -ENOSPC;
         if (w->n_stored >= MIN_OF(w->store_max, ELEMENTSOF(w->stored)))
@@ -99,16 +120,21 @@ static void on_request(void *userdata, Participant *p, Want phase, _unused_ uint
         Client *c = p->userdata;
         size_t i = phase_index(phase);
 
+        if (w->dead)
+                return;
         c->told[i]++;
         c->asked[i] = true;
         if (phase == WANT_RESUME && w->n_resumed < ELEMENTSOF(w->resumed))
                 w->resumed[w->n_resumed++] = (size_t)(c - w->clients);
 }
 
-static void on_resume(_unused_ void *userdata, Participant *p, const Session *s) {
+static void on_resume(void *userdata, Participant *p, const Session *s) {
+        const World *w = userdata;
         Client *c = p->userdata;
         size_t n = 0;
 
+        if (w->dead)
+                return;
         c->resumed++;
         for (size_t i = 0; i < s->n_files; i++)
                 if (s->files[i]->has_address && n < ELEMENTSOF(c->cut))
@@ -146,6 +172,9 @@ World *world_new(void) {
         log_set_max_priority(2);
         assert_int_equal(luo_fake_new(&w->luo), 0);
         w->kexec.luo = w->luo;
+        luo_fake_watch(w->luo, before_call, w);
+        w->kexec.before = before_call;
+        w->kexec.before_userdata = w;
         assert_int_equal(config_init(&w->config), 0);
         w->config.luo_busy_usec = 0;
         w->now = USEC_PER_SEC;
@@ -248,6 +277,12 @@ static int try_boot(World *w) {
 int world_boot(World *w) {
         host_facts(w);
         int r = try_boot(w);
+        if (w->dead) {
+                if (w->manager)
+                        world_crash(w);
+                w->dead = false;
+                r = try_boot(w);
+        }
         return r < 0 ? try_boot(w) : r;
 }
 
@@ -260,10 +295,12 @@ void world_crash(World *w) {
         if (w->manager)
                 manager_watch(w->manager, NULL, NULL);
         luo_fake_fail(w->luo, 0, 0);
+        w->dead = true; /* also for what the workers still have */
         worker_free(w->ports.luo_lane);
         worker_free(w->ports.image_lane);
         w->ports.luo_lane = w->ports.image_lane = NULL;
         w->manager = manager_free(w->manager);
+        w->dead = false;
         for (size_t i = 0; i < w->n_clients; i++)
                 w->clients[i].participant = NULL;
         w->last = NULL;
@@ -376,8 +413,12 @@ static bool step(World *w) {
 }
 
 void world_run(World *w) {
+        if (w->dead)
+                longjmp(w->killed, 1);
         while (!w->kexec.jumped && step(w)) {
                 w->n_steps++;
+                if (w->dead && !w->kexec.jumped)
+                        longjmp(w->killed, 1);
                 if (w->kill_in > 0 && --w->kill_in == 0 && !w->kexec.jumped)
                         longjmp(w->killed, 1);
         }
@@ -443,6 +484,8 @@ Client *world_client(World *w, const char *name, bool direct) {
 static void replied(void *userdata, _unused_ Session *s, int fd, const Refusal *refusal) {
         Client *c = userdata;
 
+        if (c->world->dead)
+                return;
         if (refusal) {
                 c->refusal = *refusal;
                 c->failure = -ECANCELED;

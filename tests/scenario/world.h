@@ -75,6 +75,11 @@ struct World {
         /* world_run() ends by this jump after kill_in steps; 0: never. */
         unsigned kill_in;
         uint64_t n_steps;
+        /* The same before the call of a port (LUO, kexec, the store) of this number; 0: never.
+         * A daemon that is dead does nothing any more, whatever its code goes on to do. */
+        uint64_t port_calls, die_at;
+        bool dead;
+        unsigned n_gaps; /* deaths that were put off, see store_put() */
         jmp_buf killed;
         bool with_store;   /* set before world_boot(), as store_max */
         const PciOps *pci; /* NULL: no devices; set before world_boot() */

@@ -553,6 +553,33 @@ static void test_not_lost(void **state) {
         assert_null(arrived->manager->notice);
 }
 
+/* Killed between RETRIEVE_SESSION and the store: the session is lost, and the job says so. */
+static void test_gap(void **state) {
+        World *volatile w = with_store();
+
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        w->die_at = w->port_calls + 2;
+        w->in_gap = true;
+        if (setjmp(w->killed) == 0) {
+                (void)client_return(&w->clients[0]);
+                fail_msg("it lives");
+        }
+        world_crash(w);
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        Job *j = w->manager->incoming.job;
+        assert_true(client_return(&w->clients[0]) < 0);
+        assert_int_equal(w->clients[0].refusal.reason, REASON_SESSION_LOST);
+        assert_int_equal(client_return(&w->clients[1]), 0);
+        assert_int_equal(client_finish(&w->clients[1]), 0);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_int_equal(j->state, JOB_FAILED);
+        assert_int_equal(j->failure.reason, REASON_SESSION_LOST);
+        assert_int_equal(j->missing, 1);
+        world_free(w);
+}
+
 /* Somebody takes the daemon's own session: an update has come in, and that is said, with the
  * job it belongs to; what waits in the kernel can be had by name. */
 static void test_taken(void **state) {
@@ -631,6 +658,7 @@ int main(void) {
                 cmocka_unit_test(test_not_lost),
                 cmocka_unit_test(test_torn_departure),
                 cmocka_unit_test(test_taken),
+                cmocka_unit_test(test_gap),
         };
 
         return cmocka_run_group_tests_name("crash", tests, NULL, NULL);

@@ -65,7 +65,7 @@ static bool store_fails(World *w) {
  * it does can prevent: there alone it dies after the call. */
 static int store_put(void *self, const char *name, int fd) {
         World *w = self;
-        bool gap = w->port_calls + 1 == w->die_at && strncmp(name, "in-", 3) == 0;
+        bool gap = w->port_calls + 1 == w->die_at && strncmp(name, "in-", 3) == 0 && !w->in_gap;
 
         if (gap) {
                 w->die_at++;

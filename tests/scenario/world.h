@@ -79,7 +79,8 @@ struct World {
          * A daemon that is dead does nothing any more, whatever its code goes on to do. */
         uint64_t port_calls, die_at;
         bool dead;
-        unsigned n_gaps; /* deaths that were put off, see store_put() */
+        bool in_gap;     /* also where store_put() would put it off */
+        unsigned n_gaps; /* deaths that were put off */
         jmp_buf killed;
         bool with_store;   /* set before world_boot(), as store_max */
         const PciOps *pci; /* NULL: no devices; set before world_boot() */

@@ -390,13 +390,14 @@ void receive_stop_waiting(Manager *m) {
         m->incoming.finish_deadline = UINT64_MAX;
         for (size_t i = 0; i < m->sessions.n; i++) {
                 const Session *s = m->sessions.items[i];
-                n += is_used(s);
-                if (is_used(s) && (!first || s->claimed < first->claimed))
+                n += s->state == SESSION_CLAIMED;
+                if (s->state == SESSION_CLAIMED && (!first || s->claimed < first->claimed))
                         first = s;
         }
         if (first && m->incoming.finish_failure.reason == REASON_NONE)
                 refuse(&m->incoming.finish_failure, REASON_NOT_FINISHED, first->name,
-                       "claimed by %s %llu s ago; it is one of %u", first->owner,
+                       "claimed by %s %llu s ago; it is one of %u",
+                       *first->owner ? first->owner : "a client that is gone",
                        (unsigned long long)((manager_now(m) - first->claimed) / USEC_PER_SEC), n);
         receive_check(m);
 }
@@ -483,9 +484,10 @@ static bool all_over(const Manager *m) {
         return true;
 }
 
+/* Also for one that is gone meanwhile: it may be started again. */
 static bool waits_for_client(const Manager *m) {
         for (size_t i = 0; i < m->sessions.n; i++)
-                if (is_used(m->sessions.items[i]))
+                if (m->sessions.items[i]->state == SESSION_CLAIMED)
                         return true;
         return false;
 }

@@ -431,16 +431,21 @@ static void test_finish_waits(void **state) {
         /* A client that is restarted meanwhile is let in; a second operator is not. */
         assert_true(manager_finish(w->manager, 0, true, false, &j, &refusal) < 0);
         assert_int_equal(refusal.reason, REASON_BUSY_JOB);
-        w->clients[1].session_fd = fd_close(w->clients[1].session_fd);
+        client_leave(&w->clients[1]);
+        manager_owner_gone(w->manager, w->clients[1].name);
+        world_run(w);
+        assert_int_equal(j->state, JOB_RUNNING);
         assert_int_equal(client_return(&w->clients[1]), 0);
         assert_int_equal(client_finish(&w->clients[1]), 0);
         assert_int_equal(j->state, JOB_RUNNING);
         assert_true(manager_deadline(w->manager) < UINT64_MAX);
+        manager_owner_gone(w->manager, "vm-a");
+        assert_int_equal(j->state, JOB_RUNNING);
         world_wait(w, 61 * USEC_PER_SEC);
         assert_int_equal(j->state, JOB_FAILED);
         assert_int_equal(j->failure.reason, REASON_NOT_FINISHED);
         assert_string_equal(j->failure.subject, "vm-a");
-        assert_string_equal(j->failure.detail, "claimed by vm-a 68 s ago; it is one of 1");
+        assert_string_equal(j->failure.detail, "claimed by a client that is gone 68 s ago; it is one of 1");
         assert_int_equal(w->manager->phase, PHASE_UPDATED);
         assert_int_equal(luo_fake_finishes(w->luo, "vm-a"), 0);
         assert_int_equal(client_finish(&w->clients[0]), 0);

@@ -28,8 +28,10 @@ static bool take_incoming(Manager *m, const char *name, int *fd) {
 
         if (!s || s->fd >= 0 || !session_is_incoming(s) || s->state == SESSION_FINISHED)
                 return false;
-        if (s->state == SESSION_WAITING)
+        if (s->state == SESSION_WAITING) { /* whose client has not heard of it */
                 m->incoming.claimed++;
+                s->claimed = manager_now(m);
+        }
         s->fd = TAKE_FD(*fd);
         s->stored = true;
         s->state = SESSION_CLAIMED;

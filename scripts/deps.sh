@@ -31,8 +31,8 @@ vm_packages() {
         echo bc flex bison binutils libelf-dev kmod
         # what looks at our module's source
         echo sparse perl
-        # used in the guest: busctl, modprobe
-        echo systemd
+        # used in the guest: busctl, modprobe, polkit's daemon
+        echo systemd polkitd
 }
 
 # The compiler's runtime for sanitizers and libFuzzer bears the version of clang in its

@@ -13,15 +13,16 @@ read_case() {
         # shellcheck disable=SC2016 # for that shell
         values=$(bash -c '
                 set -eu
-                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 CONSOLE_ALLOW=()
+                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 CONSOLE_ALLOW=() SYSTEMD= UNITS=
                 . "$1"
                 FUNCTIONS=$(compgen -A function || :)
-                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM CONSOLE_ALLOW FUNCTIONS' case "$file") ||
+                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM CONSOLE_ALLOW SYSTEMD UNITS FUNCTIONS' case "$file") ||
                 die "$file: it cannot be read"
         # declare makes a local variable in a function, but for -g.
         eval "${values//declare -/declare -g -}"
         [[ $PLAN =~ ^[1-9][0-9]*$ && $STAGES =~ ^[1-9][0-9]*$ && $DEADLINE =~ ^[1-9][0-9]*$ ]] ||
                 die "$file: PLAN, STAGES and DEADLINE are numbers from 1"
+        [[ $SYSTEMD =~ ^(|host|forky)$ ]] || die "$file: SYSTEMD is host or forky"
         ((${#CONSOLE_ALLOW[@]} % 2 == 0)) || die "$file: CONSOLE_ALLOW is pairs of a pattern and a reason"
         for ((i = 1; i <= STAGES; i++)); do
                 grep -qx "stage$i" <<<"$FUNCTIONS" || die "$file: there is no function stage$i"
@@ -29,13 +30,13 @@ read_case() {
 }
 
 # Directories the guest must see at the same path though it has a tmpfs over /tmp,
-# /var/tmp and /run: each becomes a share of its own. Prints "TAG PATH" lines.
+# /var/tmp and /run, or another root: each becomes a share of its own. Prints "TAG PATH" lines.
 hidden_shares() {
         local dir n=0
         for dir in "$TOP" "$BUILD" "${KERNEL_DIRS[@]}" ${SCRIPT:+"${SCRIPT%/*}"}; do
-                case $dir in
-                /run/luvm/*) ;;
-                /tmp/* | /var/tmp/* | /run/* | /dev/shm/*) echo "luvm$((n++)) $dir" ;;
+                case $ROOT:$dir in
+                *:/run/luvm/*) ;;
+                /:/tmp/* | /:/var/tmp/* | /:/run/* | /:/dev/shm/* | /?*) echo "luvm$((n++)) $dir" ;;
                 esac
         done | awk '!seen[$2]++'
 }
@@ -46,6 +47,10 @@ fill_shared() {
         # With the shim's, for a case that asks.
         ((!SHIM)) || modules=("${SHIM_MODULES[@]}")
         mkdir -p "$shared/boot" "$shared/modules"
+        ROOT=/
+        [[ $SYSTEMD != forky ]] || ROOT=$FORKY
+        [[ -z $SYSTEMD ]] || DESTDIR=$shared/install meson install -C "$BUILD" --no-rebuild --quiet ||
+                die "meson could not install $BUILD"
         cp --reflink=auto -- "$KERNEL_A" "$shared/kernel-a"
         cp --reflink=auto -- "$KERNEL_B" "$shared/kernel-b"
         cp --reflink=auto -- "$INITRAMFS" "$shared/initramfs"
@@ -67,6 +72,8 @@ fill_shared() {
 	LUVM_NEXT_FIXED='$NEXT_FIXED'
 	LUVM_RELEASE_A='$RELEASE_A'
 	LUVM_RELEASE_B='$RELEASE_B'
+	LUVM_SYSTEMD='$SYSTEMD'
+	LUVM_UNITS='$UNITS'
 	LUVM_ACCEL='$ACCEL'
 	LUVM_TERM='${TERM:-linux}'
 	END
@@ -104,7 +111,7 @@ qemu_arguments() {
                 ${early[@]+"${early[@]}"} ${NETDEVS[@]+"${NETDEVS[@]}"}
                 -kernel "$KERNEL_A" -initrd "$INITRAMFS"
                 -append "console=ttyS0 panic=-1 mitigations=off no_timer_check kho=on liveupdate=on luvm.case=$2 luvm.stage=1${APPEND:+ $APPEND}${APPEND_OPTION:+ $APPEND_OPTION}"
-                -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
+                -fsdev "local,id=root,path=$ROOT,security_model=none,readonly=on,multidevs=remap"
                 -device virtio-9p-pci,fsdev=root,mount_tag=root
                 -fsdev "local,id=shared,path=$dir/shared,security_model=none"
                 -device virtio-9p-pci,fsdev=shared,mount_tag=shared)

@@ -33,6 +33,8 @@ vm_packages() {
         echo sparse perl
         # used in the guest: busctl, modprobe, polkit's daemon
         echo systemd polkitd
+        # the root of a newer Debian
+        echo mmdebstrap
 }
 
 # The compiler's runtime for sanitizers and libFuzzer bears the version of clang in its

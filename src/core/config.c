@@ -7,11 +7,21 @@
 
 #define WORDS_MAX 4096u /* bytes; more than any architecture's command line */
 
+static const char *const jump_way_table[_JUMP_WAY_MAX] = {
+        [JUMP_DIRECT] = "direct",
+        [JUMP_SYSTEMD] = "systemd",
+};
+
+const char *jump_way_to_string(JumpWay way) {
+        return (size_t)way < _JUMP_WAY_MAX ? jump_way_table[way] : NULL;
+}
+
 static const ConfigKey keys[] = {
         { "Update", "PrepareTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, prepare_timeout_usec), "5min" },
         { "Update", "FreezeTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, freeze_timeout_usec), "30s" },
         { "Update", "SyncTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, sync_timeout_usec), "30s" },
         { "Update", "FinishTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, finish_timeout_usec), "1h" },
+        { "Update", "Jump", CONFIG_JUMP, offsetof(Config, jump), "direct" },
         { "Kexec", "Kernel", CONFIG_PATH, offsetof(Config, kexec_kernel), "" },
         { "Kexec", "Initrd", CONFIG_PATH, offsetof(Config, kexec_initrd), "" },
         { "Kexec", "CommandLine", CONFIG_WORDS, offsetof(Config, kexec_command_line), "" },
@@ -109,6 +119,13 @@ static int set_value(Config *c, const ConfigKey *k, const char *value, bool appe
                         return -EINVAL;
                 *(bool *)field(c, k) = streq(value, "auto");
                 return 0;
+        case CONFIG_JUMP:
+                for (JumpWay way = 0; way < _JUMP_WAY_MAX; way++)
+                        if (streq(value, jump_way_table[way])) {
+                                *(JumpWay *)field(c, k) = way;
+                                return 0;
+                        }
+                return -EINVAL;
         case CONFIG_WORDS:
                 return add_words(field(c, k), value, append);
         }
@@ -122,6 +139,7 @@ static void complain_value(const IniFile *f, const ConfigKey *k, const char *val
                 [CONFIG_NUMBER] = "a decimal number",
                 [CONFIG_PATH] = "an absolute path",
                 [CONFIG_AUTO] = "auto or no",
+                [CONFIG_JUMP] = "direct or systemd",
                 [CONFIG_WORDS] = "printable UTF-8 text",
         };
 

@@ -15,12 +15,23 @@
 /* "No limit" is a number that can be added to any time of a clock without overflow. */
 #define CONFIG_FOREVER (UINT64_MAX / 2)
 
+/* How the machine gets into the next kernel. */
+typedef enum JumpWay {
+        JUMP_DIRECT,  /* reboot(2), by the daemon itself */
+        JUMP_SYSTEMD, /* kexec.target: all services are stopped first */
+        _JUMP_WAY_MAX,
+} JumpWay;
+
+const char *jump_way_to_string(JumpWay way);
+
 typedef struct Config {
         /* [Update], microseconds; CONFIG_FOREVER: no limit */
         uint64_t prepare_timeout_usec;
         uint64_t freeze_timeout_usec;
         uint64_t sync_timeout_usec;
         uint64_t finish_timeout_usec;
+
+        JumpWay jump;
 
         /* [Kexec]; NULL: not set */
         char *kexec_kernel;
@@ -53,6 +64,7 @@ typedef enum ConfigType {
         CONFIG_NUMBER,
         CONFIG_PATH,  /* absolute; empty: not set */
         CONFIG_AUTO,  /* "auto" or "no", as bool */
+        CONFIG_JUMP,  /* "direct" or "systemd", as JumpWay */
         CONFIG_WORDS, /* one line of text; lines of one file add up, with a space between */
 } ConfigType;
 

@@ -287,6 +287,10 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                    "Everything was put back; see the kernel log for the cause and try again.", EIO },
         [REASON_FREEZE_FAILED] = { "freeze-failed", "The kernel could not freeze a preserved file.",
                                    "Everything was put back; see the kernel log for the file and try again.", EIO },
+        [REASON_SHUTDOWN_FAILED] = { "shutdown-failed", "The shutdown that ends in the next kernel did not take place.",
+                                     "Everything was put back; see the journal of systemd for the cause, or use "
+                                     "Jump=direct.",
+                                     EIO },
         [REASON_CANCELLED] = { "cancelled", "The job was cancelled.", "Start it again when it is wanted.", ECANCELED },
         [REASON_NOT_CLAIMED] = { "not-claimed", "Sessions wait that nobody has claimed.",
                                  "Start their clients, or drop the sessions.", EAGAIN },

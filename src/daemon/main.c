@@ -16,6 +16,7 @@
 #include "daemon/handover.h"
 #include "daemon/hold.h"
 #include "daemon/real-ports.h"
+#include "daemon/real-shutdown.h"
 #include "daemon/verify.h"
 #include "sys/uevent-port.h"
 
@@ -26,6 +27,8 @@ typedef struct App {
         UeventPort *uevents;
         sd_event *event;
         sd_bus *connection;
+        sd_bus *systemd; /* of its own: calls there block, and nothing else may come in between */
+        RealShutdown shutdown;
         StoredFd *stored;
         char **stored_names;
         size_t n_stored;
@@ -81,7 +84,8 @@ static bool in_midst(Phase phase) {
 static int on_after(sd_event_source *source, void *userdata) {
         App *a = userdata;
 
-        if (a->bus.stopping && !in_midst(a->manager->phase))
+        /* A shutdown that we began ourselves: what is under way goes on without us. */
+        if (a->bus.stopping && (!in_midst(a->manager->phase) || a->manager->update.shutdown_look))
                 return sd_event_exit(a->event, 0);
         return 0;
 }
@@ -177,6 +181,19 @@ static void check_store(App *a) {
         }
 }
 
+/* Without it Jump=systemd is refused when it comes to that. */
+static void open_shutdown(App *a) {
+        int r = sd_bus_open_system(&a->systemd);
+
+        if (r < 0) {
+                log_errno(r, "Connecting to the system bus once more; Jump=systemd will not work");
+                return;
+        }
+        a->shutdown = (RealShutdown){ .bus = a->systemd, .run_fd = a->real.ports.run_fd, .keeper_fd = -1 };
+        a->real.ports.shutdown = &real_shutdown_ops;
+        a->real.ports.shutdown_self = &a->shutdown;
+}
+
 static int run(App *a) {
         int r = real_ports_open(&a->real, a->run_dir, a->state_dir);
         if (r < 0)
@@ -195,6 +212,7 @@ static int run(App *a) {
         if (r < 0)
                 return log_errno(r, "Connecting to the system bus");
         check_store(a);
+        open_shutdown(a);
         r = bus_setup(&a->bus, a->event, a->connection);
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");
@@ -228,6 +246,7 @@ static void app_done(App *a) {
         manager_free(a->manager);
         a->bus.manager = NULL;
         bus_done(&a->bus);
+        sd_bus_flush_close_unref(a->systemd);
         sd_event_unref(a->event);
         for (size_t i = 0; i < a->n_stored; i++)
                 free(a->stored_names[i]);

@@ -134,6 +134,12 @@ void update_resume(Manager *m);   /* tells all who were asked, in reverse order 
 void update_mark_owner(Manager *m, const Session *s);
 void update_check(Manager *m); /* something moved: is the phase complete? */
 void update_run_jump(Manager *m);
+/* manager-shutdown.c: the same through the service manager's shutdown. 0: it has begun. */
+int shutdown_begin(Manager *m, Refusal *refusal);
+/* Whether it still goes on, when it is time to look. */
+void shutdown_look(Manager *m, uint64_t now);
+/* The sessions are with nobody but us. */
+void shutdown_release(Manager *m);
 void update_end(Manager *m); /* frees what an update holds */
 /* Our own session and the timeline page: closed, and taken out of the store. */
 void manager_drop_own(Manager *m);

@@ -293,6 +293,8 @@ void restart_go(Manager *m) {
         PhaseEvent event = m->restarted;
 
         m->restarted = _EVENT_MAX;
+        /* Who kept the sessions for a shutdown that did not come. */
+        m->update.kept = event == EVENT_INTERRUPTED && m->ports->shutdown;
         if (event == EVENT_INTERRUPTED)
                 (void)manager_event(m, EVENT_INTERRUPTED, NULL);
         else if (event == EVENT_RECOVERED)

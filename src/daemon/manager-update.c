@@ -371,7 +371,11 @@ void update_run_jump(Manager *m) {
 
         m->jump_pending = false;
         int r = manager_check_image(m, &why);
-        if (r >= 0) {
+        if (r >= 0 && m->config->jump == JUMP_SYSTEMD) {
+                r = shutdown_begin(m, &why);
+                if (r >= 0)
+                        return;
+        } else if (r >= 0) {
                 update_mark(m, STEP_REBOOT);
                 r = kexec_jump(&m->ports->kexec, &why);
                 if (r >= 0) /* only a fake comes back from there */
@@ -422,6 +426,7 @@ void update_rollback(Manager *m) {
                         update_mark_owner(m, m->sessions.items[i]);
         update_resume(m);
         manager_job_step(m, m->job, "rolling back");
+        shutdown_release(m);
         for (size_t i = m->sessions.n; i-- > 0;)
                 if (i < m->sessions.n && !session_is_incoming(m->sessions.items[i]))
                         manager_drop_session(m, m->sessions.items[i], false);

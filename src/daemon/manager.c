@@ -476,6 +476,8 @@ uint64_t manager_deadline(const Manager *m) {
 
         if (m->phase == PHASE_FREEZING && !m->update.synced)
                 deadline = MIN_OF(deadline, m->update.sync_deadline);
+        if (m->update.shutdown_look)
+                deadline = MIN_OF(deadline, m->update.shutdown_look);
         if (m->phase == PHASE_UPDATED)
                 deadline = MIN_OF(deadline, MIN_OF(m->incoming.deadline, m->incoming.give_up));
         if (m->phase == PHASE_FINISHING)
@@ -498,6 +500,7 @@ void manager_tick(Manager *m, uint64_t now) {
                 refuse(&why, REASON_DEADLINE, "sync", "the file systems did not take all data in time");
                 manager_fail(m, &why);
         }
+        shutdown_look(m, now);
         if (m->phase == PHASE_UPDATED && now >= m->incoming.give_up)
                 receive_give_up(m, now);
         if (m->phase == PHASE_UPDATED && now >= m->incoming.deadline)

@@ -53,6 +53,20 @@ typedef struct LinkOps {
         int (*apply)(void *self, Address pf, const VfSettings *want, uint32_t settings, VfOutcome *ret);
 } LinkOps;
 
+/* The way into the next kernel through the service manager, which stops all services
+ * first. Called from the loop; each may take seconds. */
+typedef struct ShutdownOps {
+        /* A process that the service manager does not end gets copies of these descriptors. */
+        int (*keep)(void *self, const int *fds, size_t n, Refusal *refusal);
+        /* Begins the shutdown that ends in kexec. From then on this daemon is going to be
+         * stopped. On failure nothing has begun. */
+        int (*begin)(void *self, Refusal *refusal);
+        /* 1 it is under way, 0 it is not (any more); a negative errno: not known. */
+        int (*running)(void *self);
+        /* Returns when the copies are closed, or never were. */
+        int (*release)(void *self);
+} ShutdownOps;
+
 typedef struct Ports {
         Luo luo;
         Kexec kexec;
@@ -66,6 +80,8 @@ typedef struct Ports {
         void *clock_self;
         const StoreOps *store; /* NULL: none */
         void *store_self;
+        const ShutdownOps *shutdown; /* NULL: reboot(2) is the only way */
+        void *shutdown_self;
         const PciOps *pci;
         void *pci_self;
         const LinkOps *links; /* NULL: none */

@@ -104,6 +104,7 @@ static const struct {
         N(REASON_SESSION_LOST),
         N(REASON_REBOOT_FAILED),
         N(REASON_FREEZE_FAILED),
+        N(REASON_SHUTDOWN_FAILED),
         N(REASON_CANCELLED),
         N(REASON_NOT_CLAIMED),
         N(REASON_NOT_FINISHED),

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2153
+#
+# Jump=systemd: the update goes through kexec.target, all services (daemon and clients too)
+# are stopped before systemd-shutdown calls reboot(2), and what was preserved arrives all the
+# same. First a shutdown that cannot begin: everything is put back, and nothing keeps a session.
+
+PLAN=18
+STAGES=2
+DEADLINE=150
+SYSTEMD=host
+
+begin() {
+        # shellcheck disable=SC1091
+        . "$LUVM_TOP/tests/vm/guest/clients.sh"
+        # shellcheck disable=SC1091
+        . "$LUVM_TOP/tests/vm/guest/services.sh"
+        printf '[Update]\nJump=systemd\n' >/run/liveupdated/liveupdated.conf.d/60-jump.conf
+        check "stage $STAGE: systemctl start liveupdate" systemctl start liveupdate
+        start_client_service vm-a --size 16
+        start_client_service vm-b --size 16 --direct
+}
+
+stage1() {
+        begin
+        client_says vm-a 'takes part'
+        client_says vm-b 'takes part'
+        systemctl mask --runtime kexec.target 2>/dev/null
+        refused any 'shutdown.*did not take place' 'without kexec.target nothing happens' liveupdatectl update
+        check 'the state is normal' state_is normal
+        is "$(systemctl is-active liveupdate-keeper)" inactive 'nothing keeps a session'
+        client_says vm-a 'memory is as it was'
+        systemctl unmask --runtime kexec.target 2>/dev/null
+        systemctl restart client-vm-a client-vm-b
+        client_says vm-a 'takes part'
+        client_says vm-b 'takes part'
+        liveupdatectl update
+}
+
+stage2() {
+        begin
+        is "$(journalctl --no-pager -q -b -u liveupdate-keeper)" '' 'the keeper is not needed on this side'
+        client_says vm-a 'memory is intact'
+        client_says vm-b 'memory is intact'
+        client_says vm-a 'finished'
+        client_says vm-b 'finished'
+        check 'the state is normal again' wait_for 10 state_is normal
+        like "$(liveupdatectl jobs)" 'update +done' 'the job that jumped is done'
+        liveupdatectl timeline >&2
+        check 'nothing was lost' liveupdatectl status
+}

@@ -235,6 +235,10 @@ static int check_kernel(PlanWork *w, uint32_t subject) {
                 r = plan_find(w, subject, shim->reason,
                               shim->reason == REASON_NEXT_NO_SHIM ? VERDICT_LIMITED : VERDICT_CANNOT, "%s",
                               shim->detail);
+        if (r >= 0 && w->in->facts->no_systemd)
+                r = plan_find(w, subject, REASON_SHUTDOWN_FAILED, VERDICT_CANNOT, "there is no service manager");
+        else if (r >= 0 && w->in->facts->jump_systemd)
+                r = plan_find(w, subject, REASON_JUMP_SHUTDOWN, VERDICT_LIMITED, NULL);
         return r;
 }
 

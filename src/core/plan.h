@@ -50,6 +50,8 @@ typedef struct PlanFacts {
         unsigned can;        /* PlanCan */
         Refusal next_kernel; /* REASON_NONE: nothing is wrong with it; else, why not */
         Refusal next_shim;   /* the same about its kernel module, if there are devices */
+        bool jump_systemd;   /* all services are stopped before the jump */
+        bool no_systemd;     /* and there is nobody who could do that */
         bool next_no_vf;     /* the next kernel is known not to keep VFs */
         uint64_t generation; /* functions with a later one were hot-plugged since; 0: no plan was made before */
         /* From the command lines, by plan_facts_cmdlines(). */

@@ -170,6 +170,12 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                        EOPNOTSUPP },
         [REASON_NOT_D0] = { "not-d0", "The device is in a power state that loses its state.",
                             "Keep it in D0: open it, or load vfio-pci with disable_idle_d3=1.", EOPNOTSUPP },
+        [REASON_JUMP_SHUTDOWN] = { "jump-shutdown",
+                                   "All services are stopped before the jump, and a jump that fails resets the "
+                                   "machine.",
+                                   "Nothing, if that is wanted; with Jump=direct services run on, and what fails is "
+                                   "put back.",
+                                   EINPROGRESS },
         [REASON_ACS_CHANGES] = { "acs-changes",
                                  "The next kernel would change the access control (ACS) of this function.",
                                  "Give both kernels the same pci= and iommu options, so that groups and routing stay "
@@ -287,7 +293,8 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                    "Everything was put back; see the kernel log for the cause and try again.", EIO },
         [REASON_FREEZE_FAILED] = { "freeze-failed", "The kernel could not freeze a preserved file.",
                                    "Everything was put back; see the kernel log for the file and try again.", EIO },
-        [REASON_SHUTDOWN_FAILED] = { "shutdown-failed", "The shutdown that ends in the next kernel did not take place.",
+        [REASON_SHUTDOWN_FAILED] = { "shutdown-failed",
+                                     "The shutdown that ends in the next kernel did not take place.",
                                      "Everything was put back; see the journal of systemd for the cause, or use "
                                      "Jump=direct.",
                                      EIO },

@@ -75,6 +75,7 @@ typedef enum Reason {
         REASON_GROUP_SHARED,
         REASON_BEHIND_PCI_BRIDGE,
         REASON_NOT_D0,
+        REASON_JUMP_SHUTDOWN,
         REASON_ACS_CHANGES,
         REASON_ARI_CHANGES,
 

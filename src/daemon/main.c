@@ -27,7 +27,6 @@ typedef struct App {
         UeventPort *uevents;
         sd_event *event;
         sd_bus *connection;
-        sd_bus *systemd; /* of its own: calls there block, and nothing else may come in between */
         RealShutdown shutdown;
         StoredFd *stored;
         char **stored_names;
@@ -181,19 +180,6 @@ static void check_store(App *a) {
         }
 }
 
-/* Without it Jump=systemd is refused when it comes to that. */
-static void open_shutdown(App *a) {
-        int r = sd_bus_open_system(&a->systemd);
-
-        if (r < 0) {
-                log_errno(r, "Connecting to the system bus once more; Jump=systemd will not work");
-                return;
-        }
-        a->shutdown = (RealShutdown){ .bus = a->systemd, .run_fd = a->real.ports.run_fd, .keeper_fd = -1 };
-        a->real.ports.shutdown = &real_shutdown_ops;
-        a->real.ports.shutdown_self = &a->shutdown;
-}
-
 static int run(App *a) {
         int r = real_ports_open(&a->real, a->run_dir, a->state_dir);
         if (r < 0)
@@ -212,7 +198,9 @@ static int run(App *a) {
         if (r < 0)
                 return log_errno(r, "Connecting to the system bus");
         check_store(a);
-        open_shutdown(a);
+        a->shutdown.run_fd = a->real.ports.run_fd;
+        a->real.ports.shutdown = &real_shutdown_ops;
+        a->real.ports.shutdown_self = &a->shutdown;
         r = bus_setup(&a->bus, a->event, a->connection);
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");
@@ -246,7 +234,7 @@ static void app_done(App *a) {
         manager_free(a->manager);
         a->bus.manager = NULL;
         bus_done(&a->bus);
-        sd_bus_flush_close_unref(a->systemd);
+        real_shutdown_done(&a->shutdown);
         sd_event_unref(a->event);
         for (size_t i = 0; i < a->n_stored; i++)
                 free(a->stored_names[i]);
@@ -309,7 +297,7 @@ static int parse_arguments(App *a, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-        static App app = { .real = { .ports = { .run_fd = -1, .state_fd = -1 } } };
+        static App app = { .real = { .ports = { .run_fd = -1, .state_fd = -1 } }, .shutdown = { .keeper_fd = -1 } };
         sigset_t signals;
 
         int r = parse_arguments(&app, argc, argv);

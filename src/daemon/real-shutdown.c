@@ -12,11 +12,21 @@
 #define KEEPER_UNIT "liveupdate-keeper.service"
 #define KEEPER_TIMEOUT_USEC (20 * USEC_PER_SEC)
 
+/* Not at the start of the daemon: what lies idle before its Hello is thrown out by the bus. */
+static int connected(RealShutdown *s) {
+        if (s->bus && sd_bus_is_open(s->bus) > 0)
+                return 0;
+        s->bus = sd_bus_close_unref(s->bus);
+        return sd_bus_open_system(&s->bus);
+}
+
 static int unit_call(RealShutdown *s, const char *method, const char *unit, const char *mode, Refusal *refusal) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 
-        int r = sd_bus_call_method(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, &error, NULL, "ss", unit,
-                                   mode);
+        int r = connected(s);
+        if (r >= 0)
+                r = sd_bus_call_method(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, &error, NULL, "ss",
+                                       unit, mode);
         return r < 0 ? refuse(refusal, REASON_SHUTDOWN_FAILED, unit, "%s: %.200s", method,
                               error.message ?: strerror(-r))
                      : 0;
@@ -28,8 +38,10 @@ static char *keeper_state(RealShutdown *s) {
         const char *path;
         char *state;
 
-        int r = sd_bus_call_method(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit", NULL, &reply, "s",
-                                   KEEPER_UNIT);
+        int r = connected(s);
+        if (r >= 0)
+                r = sd_bus_call_method(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit", NULL, &reply, "s",
+                                       KEEPER_UNIT);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "o", &path);
         if (r >= 0)
@@ -88,8 +100,10 @@ static int shutdown_running(void *self) {
         _cleanup_free_ char *state = NULL;
         RealShutdown *s = self;
 
-        int r = sd_bus_get_property_string(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL,
-                                           &state);
+        int r = connected(s);
+        if (r >= 0)
+                r = sd_bus_get_property_string(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL,
+                                               &state);
         return r < 0 ? r : streq(state, "stopping");
 }
 
@@ -99,3 +113,8 @@ const ShutdownOps real_shutdown_ops = {
         .running = shutdown_running,
         .release = shutdown_release_keeper,
 };
+
+void real_shutdown_done(RealShutdown *s) {
+        fd_close(s->keeper_fd);
+        sd_bus_close_unref(s->bus);
+}

@@ -7,9 +7,11 @@
 #include "daemon/ports.h"
 
 typedef struct RealShutdown {
-        sd_bus *bus; /* borrowed; the system bus */
+        sd_bus *bus; /* a connection of its own, from the first use on: calls on it block */
         int run_fd;  /* borrowed; where the keeper finds us */
         int keeper_fd;
 } RealShutdown;
 
 extern const ShutdownOps real_shutdown_ops;
+
+void real_shutdown_done(RealShutdown *s);

@@ -238,6 +238,8 @@ static int try_boot(World *w) {
                 .clock_self = w,
                 .store = w->with_store ? &store_ops : NULL,
                 .store_self = w,
+                .shutdown = w->shutdown,
+                .shutdown_self = w->shutdown_self,
                 .pci = w->pci,
                 .pci_self = w->pci_self,
                 .links = w->links,

@@ -87,6 +87,8 @@ struct World {
         void *pci_self;
         const LinkOps *links; /* the same of network interfaces */
         void *links_self;
+        const ShutdownOps *shutdown; /* the same of the service manager's shutdown */
+        void *shutdown_self;
         /* The same for what goes with devices. */
         Shim shim;
         HoldPort hold;

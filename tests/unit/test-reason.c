@@ -66,6 +66,7 @@ static const struct {
         N(REASON_GROUP_SHARED),
         N(REASON_BEHIND_PCI_BRIDGE),
         N(REASON_NOT_D0),
+        N(REASON_JUMP_SHUTDOWN),
         N(REASON_ACS_CHANGES),
         N(REASON_ARI_CHANGES),
         N(REASON_DMA_STOPS),

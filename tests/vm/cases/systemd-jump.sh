@@ -5,7 +5,7 @@
 # are stopped before systemd-shutdown calls reboot(2), and what was preserved arrives all the
 # same. First a shutdown that cannot begin: everything is put back, and nothing keeps a session.
 
-PLAN=18
+PLAN=19
 STAGES=2
 DEADLINE=150
 SYSTEMD=host
@@ -25,8 +25,10 @@ stage1() {
         begin
         client_says vm-a 'takes part'
         client_says vm-b 'takes part'
+        liveupdatectl load "$NEXT_KERNEL" --initrd "$NEXT_INITRD" --append "$NEXT_APPEND"
+        like "$(liveupdatectl plan)" 'kernel.*limited.*jump-shutdown' 'the plan says that services are stopped'
         systemctl mask --runtime kexec.target 2>/dev/null
-        refused any 'shutdown.*did not take place' 'without kexec.target nothing happens' liveupdatectl update
+        refused any 'kexec.target: .*did not take place .*masked' 'without kexec.target nothing happens' liveupdatectl update
         check 'the state is normal' state_is normal
         is "$(systemctl is-active liveupdate-keeper)" inactive 'nothing keeps a session'
         client_says vm-a 'memory is as it was'

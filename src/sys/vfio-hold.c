@@ -3,133 +3,68 @@
 
 #include "common/fd.h"
 #include "modules.h"
+#include "pci-driver.h"
 #include "vfio-abi.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 
-#define VFIO_DRIVER "vfio-pci"
+static int place_of(const HoldReal *h, Address address, PciPlace *ret, Refusal *refusal) {
+        int r = driver_place(h->root, address, ret);
 
-typedef struct Place {
-        char path[PATH_MAX]; /* of the function's directory */
-        char address[ADDRESS_TEXT_SIZE];
-} Place;
-
-static int place_of(const HoldReal *h, Address address, Place *ret, Refusal *refusal) {
-        address_format(address, ret->address);
-        int n = snprintf(ret->path, sizeof(ret->path), "%s/sys/bus/pci/devices/%s", h->root, ret->address);
-        if (n < 0 || (size_t)n >= sizeof(ret->path))
-                return refuse_errno(refusal, -ENAMETOOLONG, ret->address, NULL);
-        return access(ret->path, F_OK) == 0 ? 0 : refuse(refusal, REASON_NO_SUCH_DEVICE, ret->address, NULL);
+        return r == -ENODEV ? refuse(refusal, REASON_NO_SUCH_DEVICE, ret->address, NULL)
+               : r < 0      ? refuse_errno(refusal, r, ret->address, NULL)
+                            : 0;
 }
 
-static int write_file(const char *dir, const char *name, const char *text) {
-        char path[PATH_MAX];
+static void put_back(const PciPlace *p, const HoldDriver *before) {
+        char now[DRIVER_NAME_SIZE];
 
-        if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
-                return -ENAMETOOLONG;
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
-}
-
-/* "" where there is none. */
-static void read_driver(const Place *p, char *buf, size_t size) {
-        char path[PATH_MAX + 8], target[PATH_MAX];
-
-        (void)snprintf(path, sizeof(path), "%s/driver", p->path);
-        ssize_t n = readlink(path, target, sizeof(target) - 1);
-        target[MAX_OF(n, 0)] = '\0';
-        const char *slash = strrchr(target, '/');
-        const char *name = slash ? slash + 1 : target;
-        size_t length = MIN_OF(strlen(name), size - 1);
-        memcpy(buf, name, length);
-        buf[length] = '\0';
-}
-
-static void read_override(const Place *p, char *buf, size_t size) {
-        _cleanup_free_ char *text = NULL;
-        char path[PATH_MAX + 20];
-
-        (void)snprintf(path, sizeof(path), "%s/driver_override", p->path);
-        *buf = '\0';
-        if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) < 0)
-                return;
-        text[strcspn(text, "\n")] = '\0';
-        if (!streq(text, "(null)"))
-                (void)snprintf(buf, size, "%s", text);
-}
-
-static bool is_vfio(const char *driver) {
-        size_t n = strlen(driver);
-
-        return n >= 8 && (streq(driver + n - 8, "vfio-pci") || streq(driver + n - 8, "vfio_pci"));
-}
-
-/* Any driver that may take it does. */
-static int probe(const HoldReal *h, const Place *p) {
-        char bus[PATH_MAX];
-
-        if ((size_t)snprintf(bus, sizeof(bus), "%s/sys/bus/pci", h->root) >= sizeof(bus))
-                return -ENAMETOOLONG;
-        return write_file(bus, "drivers_probe", p->address);
-}
-
-static int set_override(const Place *p, const char *driver) {
-        char line[80];
-
-        /* An empty line forgets it. */
-        (void)snprintf(line, sizeof(line), "%s\n", driver);
-        return write_file(p->path, "driver_override", line);
-}
-
-static void put_back(const HoldReal *h, const Place *p, const HoldDriver *before) {
-        char now[64];
-
-        read_driver(p, now, sizeof(now));
+        driver_read(p, now);
         if (*now && !streq(now, before->driver))
-                (void)write_file(p->path, "driver/unbind", p->address);
-        (void)set_override(p, before->override);
+                (void)driver_unbind(p);
+        (void)driver_set_override(p, before->override);
         if (*before->driver)
-                (void)probe(h, p);
+                (void)driver_probe(p);
 }
 
-static int take(const HoldReal *h, const Place *p, const HoldDriver *before) {
-        char now[64];
+static int take(const PciPlace *p, const HoldDriver *before) {
+        char now[DRIVER_NAME_SIZE];
 
-        int r = set_override(p, VFIO_DRIVER);
+        int r = driver_set_override(p, VFIO_DRIVER);
         if (r >= 0 && *before->driver)
-                r = write_file(p->path, "driver/unbind", p->address);
+                r = driver_unbind(p);
         if (r >= 0)
-                r = probe(h, p);
+                r = driver_probe(p);
         if (r < 0)
                 return r;
-        read_driver(p, now, sizeof(now));
+        driver_read(p, now);
         return streq(now, VFIO_DRIVER) ? 0 : -ENXIO;
 }
 
 static int real_bind(void *self, Address address, bool rebind, HoldDriver *ret, Refusal *refusal) {
         const HoldReal *h = self;
         HoldDriver before = {};
-        Place p;
+        PciPlace p;
 
         int r = place_of(h, address, &p, refusal);
         if (r < 0)
                 return r;
-        read_driver(&p, before.driver, sizeof(before.driver));
-        if (is_vfio(before.driver)) {
+        driver_read(&p, before.driver);
+        if (driver_is_vfio(before.driver)) {
                 *ret = before;
                 return 0;
         }
         if (*before.driver && !rebind)
                 return refuse(refusal, REASON_DRIVER_IN_USE, p.address, "%s", before.driver);
-        read_override(&p, before.override, sizeof(before.override));
+        driver_read_override(&p, before.override);
         if (!*h->root)
                 (void)modules_load(VFIO_DRIVER); /* if it is not there, the probe says so */
         before.changed = true;
-        r = take(h, &p, &before);
+        r = take(&p, &before);
         if (r < 0) {
-                put_back(h, &p, &before);
+                put_back(&p, &before);
                 return refuse(refusal, REASON_NOT_VFIO_DRIVER, p.address, "binding it to " VFIO_DRIVER ": %s",
                               strerror(-r));
         }
@@ -138,14 +73,14 @@ static int real_bind(void *self, Address address, bool rebind, HoldDriver *ret, 
 }
 
 static void real_unbind(void *self, Address address, const HoldDriver *before) {
-        Place p;
+        PciPlace p;
 
         if (before->changed && place_of(self, address, &p, NULL) >= 0)
-                put_back(self, &p, before);
+                put_back(&p, before);
 }
 
 /* "vfioN", or "noiommu-vfioN": the entry of vfio-dev that has a node. */
-static int find_cdev(const Place *p, char *buf, size_t size) {
+static int find_cdev(const PciPlace *p, char *buf, size_t size) {
         char path[PATH_MAX + 300];
         struct dirent *e;
         int r = -ENOENT;
@@ -170,7 +105,7 @@ static int find_cdev(const Place *p, char *buf, size_t size) {
 static int real_open(void *self, Address address, int *ret_fd, Refusal *refusal) {
         const HoldReal *h = self;
         char name[256], path[PATH_MAX];
-        Place p;
+        PciPlace p;
 
         int r = place_of(h, address, &p, refusal);
         if (r < 0)
@@ -209,7 +144,7 @@ static int real_attach(void *self, Address address, int device_fd, int *ret_iomm
         _cleanup_close_ int fd = -1;
         char name[256] = "", path[PATH_MAX];
         const char *what;
-        Place p;
+        PciPlace p;
 
         int r = place_of(h, address, &p, refusal);
         if (r < 0)

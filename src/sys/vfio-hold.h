@@ -11,11 +11,12 @@
 #pragma once
 
 #include "core/topology.h"
+#include "pci-driver.h"
 
 /* What a device had before it was given to vfio-pci. */
 typedef struct HoldDriver {
         bool changed;
-        char driver[64], override[64]; /* "": none */
+        char driver[DRIVER_NAME_SIZE], override[DRIVER_NAME_SIZE]; /* "": none */
 } HoldDriver;
 
 typedef struct HoldOps {

@@ -29,6 +29,7 @@ static const ConfigKey keys[] = {
         { "Luo", "Device", CONFIG_PATH, offsetof(Config, luo_device), "/dev/liveupdate" },
         { "Luo", "BusyTimeoutSec", CONFIG_SPAN, offsetof(Config, luo_busy_usec), "10s" },
         { "Luo", "Shim", CONFIG_AUTO, offsetof(Config, luo_shim), "auto" },
+        { "Luo", "Modules", CONFIG_WORDS, offsetof(Config, luo_modules), "" },
         /* The upper bounds are those of the manifest (MANIFEST_SESSIONS_MAX and so on). */
         { "Limits", "Sessions", CONFIG_NUMBER, offsetof(Config, limit_sessions), "4096", 1, 65536 },
         { "Limits", "FilesPerSession", CONFIG_NUMBER, offsetof(Config, limit_files), "65536", 1, 524288 },

@@ -42,7 +42,8 @@ typedef struct Config {
         /* [Luo] */
         char *luo_device;
         uint64_t luo_busy_usec;
-        bool luo_shim; /* load the kernel module, and use it */
+        bool luo_shim;     /* load the kernel module, and use it */
+        char *luo_modules; /* other modules with handlers; NULL: none */
 
         /* [Limits] */
         uint64_t limit_sessions;

@@ -204,7 +204,7 @@ static int run(App *a) {
         r = bus_setup(&a->bus, a->event, a->connection);
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");
-        real_ports_load_shim(&a->real);
+        real_ports_load_handlers(&a->real);
         r = manager_new(&a->real.ports, &a->real.config, a->stored, a->n_stored, &a->manager);
         if (r < 0)
                 return r;

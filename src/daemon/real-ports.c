@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/parse.h"
 #include "sys/config-files.h"
+#include "sys/handlers.h"
 #include "sys/pci-scan.h"
 
 #define SYSFS "/sys"
@@ -223,21 +224,12 @@ int real_ports_open(RealPorts *r, const char *run_dir, const char *state_dir) {
         return k < 0 ? log_errno(k, "Starting the workers") : 0;
 }
 
-void real_ports_load_shim(RealPorts *r) {
-        uint64_t start = clock_monotonic_usec();
-        ShimFacts facts;
+static void say(_unused_ void *userdata, int priority, const char *text) {
+        log_full(priority, "%s", text);
+}
 
-        if (!r->config.luo_shim || shim_facts(&r->ports.shim, &facts) >= 0)
-                return;
-        int k = modules_load(SHIM_MODULE);
-        if (k >= 0)
-                log_info("The kernel module " SHIM_MODULE " is loaded (%lu ms).",
-                         (unsigned long)((clock_monotonic_usec() - start) / USEC_PER_MSEC));
-        else if (k == -ENOENT)
-                log_notice("There is no kernel module " SHIM_MODULE " for %s: VFIO devices cannot go along.",
-                           r->host.release);
-        else
-                log_errno(k, "Loading the kernel module " SHIM_MODULE "; VFIO devices cannot go along");
+void real_ports_load_handlers(RealPorts *r) {
+        (void)handlers_load(&r->config, modules_load, say, NULL);
 }
 
 void real_ports_stop(RealPorts *r) {

@@ -29,10 +29,10 @@ typedef struct RealPorts {
 /* Logs what goes wrong. The directories are made if they are not there; without the state
  * directory, a loss in the jump is not reported. */
 int real_ports_open(RealPorts *r, const char *run_dir, const char *state_dir);
-/* Has the kernel module loaded, if it is to be used: before /dev/liveupdate is opened for
- * the first time, because what came in for a handler that is not there is lost then. Part
- * of every blackout: quick if the initrd did it. Nothing of it is a failure. */
-void real_ports_load_shim(RealPorts *r);
+/* Has the kernel modules with handlers loaded before /dev/liveupdate is opened for the first
+ * time (sys/handlers.h). Part of every blackout: quick if the initrd did it. Nothing of it
+ * is a failure. */
+void real_ports_load_handlers(RealPorts *r);
 /* Stops the workers: what they have queued is completed, so whoever asked must still be
  * there. */
 void real_ports_stop(RealPorts *r);

@@ -330,11 +330,15 @@ int modules_load(const char *name) {
                 return -ENOMEM;
         kmod_set_log_fn(kmod, on_log, NULL);
         int r = find_by_name(kmod, name, &module);
+        if (r == -ENOENT) /* perhaps somebody loaded it from elsewhere */
+                r = kmod_module_new_from_name(kmod, name, &module) < 0 ? -ENOENT : 0;
         if (r < 0)
                 return r;
         int state = kmod_module_get_initstate(module);
         if (state == KMOD_MODULE_LIVE || state == KMOD_MODULE_BUILTIN)
                 r = 0;
+        else if (!kmod_module_get_path(module))
+                r = -ENOENT;
         else {
                 r = kmod_module_probe_insert_module(module, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL, NULL);
                 r = r == KMOD_PROBE_APPLY_BLACKLIST ? -ENOENT : r < 0 ? r : 1;

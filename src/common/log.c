@@ -4,9 +4,14 @@
 #include <stdarg.h>
 
 static int max_priority = LOG_PRI_INFO;
+static const char *name;
 
 void log_set_max_priority(int priority) {
         max_priority = priority;
+}
+
+void log_set_name(const char *n) {
+        name = n;
 }
 
 static void log_line(int priority, const char *format, va_list ap, int error) {
@@ -14,8 +19,8 @@ static void log_line(int priority, const char *format, va_list ap, int error) {
 
         if (priority > max_priority)
                 return;
-        int n = vsnprintf(line, sizeof(line), format, ap);
-        if (n < 0)
+        int n = name ? snprintf(line, sizeof(line), "%.64s: ", name) : 0;
+        if (n < 0 || vsnprintf(line + n, sizeof(line) - (size_t)n, format, ap) < 0)
                 return;
         for (char *c = line; *c; c++)
                 if (*c == '\n')

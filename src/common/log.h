@@ -13,6 +13,9 @@ enum { LOG_PRI_ERR = 3, LOG_PRI_WARNING = 4, LOG_PRI_NOTICE = 5, LOG_PRI_INFO = 
 /* Messages above this priority number are dropped; LOG_PRI_INFO unless changed. */
 void log_set_max_priority(int priority);
 void log_full(int priority, const char *format, ...) _printf_(2, 3);
+/* What every line begins with, for a log that does not know who writes (the kernel's);
+ * must stay. NULL: nothing. */
+void log_set_name(const char *name);
 /* Logs "MESSAGE: strerror" and returns the negative errno r unchanged. */
 int log_errno(int r, const char *format, ...) _printf_(2, 3);
 

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * liveupdate-restore: the restore step (step.h) as a program, for initrds and for a unit
+ * early in the boot. The step runs in a child, because a module that hangs while it is
+ * loaded cannot be killed: when the time is up the boot goes on, and the child with it.
+ *
+ * No library that an initrd does not have anyway: libkmod, and not libsystemd.
+ */
+#include "common/log.h"
+#include "common/parse.h"
+#include "step.h"
+#include "sys/config-files.h"
+#include "sys/modules.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+enum { EXIT_PROBLEM = 1, EXIT_USAGE = 2 };
+
+typedef struct Options {
+        bool early;
+        uint64_t timeout_usec;
+} Options;
+
+/* ---- first in an initrd ---- */
+
+static const struct {
+        const char *path, *type, *probe;
+        unsigned long flags;
+} mounts[] = {
+        { "/proc", "proc", "/proc/self", MS_NOSUID | MS_NOEXEC | MS_NODEV },
+        { "/sys", "sysfs", "/sys/bus", MS_NOSUID | MS_NOEXEC | MS_NODEV },
+        { "/dev", "devtmpfs", "/dev/kmsg", MS_NOSUID },
+};
+
+/* What is not there yet; a bit for each that is mounted. */
+static unsigned mount_all(void) {
+        unsigned mounted = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(mounts); i++)
+                if (access(mounts[i].probe, F_OK) < 0 &&
+                    mount(mounts[i].type, mounts[i].path, mounts[i].type, mounts[i].flags, NULL) >= 0)
+                        mounted |= 1U << i;
+        return mounted;
+}
+
+/* The next one finds all as the kernel left it. A child that hangs may still be in there. */
+static void unmount_all(unsigned mounted) {
+        for (size_t i = ELEMENTSOF(mounts); i-- > 0;)
+                if (mounted & 1U << i)
+                        (void)umount2(mounts[i].path, MNT_DETACH);
+}
+
+/* There is no journal yet; the kernel's log takes the prefix that log.c writes. */
+static void log_to_kernel(void) {
+        int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+        if (fd >= 0)
+                (void)dup2(fd, STDERR_FILENO);
+        fd_close(fd);
+        log_set_name("liveupdate-restore");
+}
+
+/* ---- the step ---- */
+
+static void warn(_unused_ void *userdata, const char *message) {
+        log_warning("%s", message);
+}
+
+static int run_step(char *doing) {
+        Config config;
+
+        int r = config_init(&config);
+        if (r >= 0)
+                r = config_files_load("", &config, warn, NULL);
+        if (r < 0) {
+                log_errno(r, "Reading the settings");
+                return EXIT_PROBLEM;
+        }
+        Step s = { .root = "", .config = &config, .load = modules_load, .doing = doing };
+        unsigned problems = step_run(&s);
+        config_done(&config);
+        return problems > 0 ? EXIT_PROBLEM : 0;
+}
+
+/* The child's exit status, or EXIT_PROBLEM. */
+static int wait_for_child(pid_t child, const char *doing, uint64_t timeout_usec) {
+        _cleanup_close_ int fd = pidfd_open(child, 0);
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int status, n;
+
+        /* Without a pidfd there is no deadline, but still a result. */
+        do
+                n = fd < 0 ? 1 : poll(&p, 1, (int)MIN_OF(timeout_usec / USEC_PER_MSEC, (uint64_t)INT_MAX));
+        while (n < 0 && errno == EINTR);
+        if (n == 0) {
+                log_error("Still %s after %lu s. The boot goes on; what came in through a live update may be lost.",
+                          *doing ? doing : "starting", (unsigned long)(timeout_usec / USEC_PER_SEC));
+                return EXIT_PROBLEM;
+        }
+        while (waitpid(child, &status, 0) < 0)
+                if (errno != EINTR)
+                        return EXIT_PROBLEM;
+        if (WIFEXITED(status))
+                return WEXITSTATUS(status);
+        log_error("Ended by signal %d while %s; what came in through a live update may be lost.", WTERMSIG(status),
+                  *doing ? doing : "starting");
+        return EXIT_PROBLEM;
+}
+
+static int run(const Options *o) {
+        char *doing = mmap(NULL, STEP_DOING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        if (doing == MAP_FAILED) {
+                log_errno(-errno, "Getting a page of memory");
+                return EXIT_PROBLEM;
+        }
+        pid_t child = fork();
+        if (child == 0)
+                _exit(run_step(doing));
+        if (child < 0) {
+                log_errno(-errno, "Starting a process; the step is done without a deadline");
+                return run_step(doing);
+        }
+        return wait_for_child(child, doing, o->timeout_usec);
+}
+
+/* ---- options ---- */
+
+static void help(void) {
+        puts("liveupdate-restore [OPTIONS...]\n\n"
+             "After a live update of the kernel, before drivers probe: loads the modules that take back\n"
+             "what came in, gives devices that came in to their VFIO driver, and says what is wrong.\n"
+             "May run any number of times. Exits with 0 if all is well, with 1 if not.\n\n"
+             "  -h --help           Show this help\n"
+             "     --version        Show the version\n"
+             "     --early          First in an initrd: mount /proc, /sys and /dev meanwhile, and\n"
+             "                      write to the kernel's log\n"
+             "     --timeout=SPAN   How long it may take, such as 500ms or 1min (default: 30s)\n"
+             "     --debug          Log more");
+}
+
+static int parse_arguments(int argc, char **argv, Options *o) {
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },  { "version", no_argument, NULL, 'v' },
+                { "early", no_argument, NULL, 'e' }, { "timeout", required_argument, NULL, 't' },
+                { "debug", no_argument, NULL, 'd' }, {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case 'v':
+                        puts("liveupdate-restore " PROJECT_VERSION);
+                        return 0;
+                case 'e':
+                        o->early = true;
+                        break;
+                case 't':
+                        if (parse_timespan(optarg, &o->timeout_usec) < 0) {
+                                fprintf(stderr, "--timeout=%s is not a time span such as 500ms, 30s or 1min.\n",
+                                        optarg);
+                                return -EINVAL;
+                        }
+                        break;
+                case 'd':
+                        log_set_max_priority(LOG_PRI_DEBUG);
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "liveupdate-restore takes no arguments, only options; see --help.\n");
+                return -EINVAL;
+        }
+        return 1;
+}
+
+int main(int argc, char **argv) {
+        Options o = { .timeout_usec = 30 * USEC_PER_SEC };
+
+        int r = parse_arguments(argc, argv, &o);
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : 0;
+        unsigned mounted = o.early ? mount_all() : 0;
+        if (o.early)
+                log_to_kernel();
+        r = run(&o);
+        unmount_all(mounted);
+        return r;
+}

@@ -8,9 +8,11 @@
  */
 #include "common/log.h"
 #include "common/parse.h"
+#include "core/shim-text.h"
 #include "step.h"
 #include "sys/config-files.h"
 #include "sys/modules.h"
+#include "sys/pci-driver.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,12 +21,13 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { EXIT_PROBLEM = 1, EXIT_USAGE = 2 };
 
 typedef struct Options {
-        bool early;
+        bool early, list;
         uint64_t timeout_usec;
 } Options;
 
@@ -43,10 +46,13 @@ static const struct {
 static unsigned mount_all(void) {
         unsigned mounted = 0;
 
-        for (size_t i = 0; i < ELEMENTSOF(mounts); i++)
-                if (access(mounts[i].probe, F_OK) < 0 &&
-                    mount(mounts[i].type, mounts[i].path, mounts[i].type, mounts[i].flags, NULL) >= 0)
+        for (size_t i = 0; i < ELEMENTSOF(mounts); i++) {
+                if (access(mounts[i].probe, F_OK) >= 0)
+                        continue;
+                (void)mkdir(mounts[i].path, 0755);
+                if (mount(mounts[i].type, mounts[i].path, mounts[i].type, mounts[i].flags, NULL) >= 0)
                         mounted |= 1U << i;
+        }
         return mounted;
 }
 
@@ -114,6 +120,28 @@ static int wait_for_child(pid_t child, const char *doing, uint64_t timeout_usec)
         return EXIT_PROBLEM;
 }
 
+/* For whoever builds an initrd. */
+static int list_modules(void) {
+        _cleanup_free_ char *words = NULL;
+        char *save = NULL;
+        Config config;
+
+        int r = config_init(&config);
+        if (r >= 0)
+                r = config_files_load("", &config, warn, NULL);
+        if (r < 0) {
+                log_errno(r, "Reading the settings");
+                return EXIT_PROBLEM;
+        }
+        if (config.luo_shim)
+                puts(VFIO_DRIVER "\n" SHIM_MODULE);
+        words = config.luo_modules ? strdup(config.luo_modules) : NULL;
+        for (char *word = words ? strtok_r(words, " \t", &save) : NULL; word; word = strtok_r(NULL, " \t", &save))
+                puts(word);
+        config_done(&config);
+        return 0;
+}
+
 static int run(const Options *o) {
         char *doing = mmap(NULL, STEP_DOING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -142,15 +170,20 @@ static void help(void) {
              "     --version        Show the version\n"
              "     --early          First in an initrd: mount /proc, /sys and /dev meanwhile, and\n"
              "                      write to the kernel's log\n"
+             "     --list-modules   Only print the names of the kernel modules that it needs\n"
              "     --timeout=SPAN   How long it may take, such as 500ms or 1min (default: 30s)\n"
              "     --debug          Log more");
 }
 
 static int parse_arguments(int argc, char **argv, Options *o) {
         static const struct option options[] = {
-                { "help", no_argument, NULL, 'h' },  { "version", no_argument, NULL, 'v' },
-                { "early", no_argument, NULL, 'e' }, { "timeout", required_argument, NULL, 't' },
-                { "debug", no_argument, NULL, 'd' }, {},
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                { "early", no_argument, NULL, 'e' },
+                { "list-modules", no_argument, NULL, 'l' },
+                { "timeout", required_argument, NULL, 't' },
+                { "debug", no_argument, NULL, 'd' },
+                {},
         };
         int c;
 
@@ -164,6 +197,9 @@ static int parse_arguments(int argc, char **argv, Options *o) {
                         return 0;
                 case 'e':
                         o->early = true;
+                        break;
+                case 'l':
+                        o->list = true;
                         break;
                 case 't':
                         if (parse_timespan(optarg, &o->timeout_usec) < 0) {
@@ -191,6 +227,8 @@ int main(int argc, char **argv) {
         int r = parse_arguments(argc, argv, &o);
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : 0;
+        if (o.list)
+                return list_modules();
         unsigned mounted = o.early ? mount_all() : 0;
         if (o.early)
                 log_to_kernel();

@@ -6,6 +6,7 @@
  *
  * No library that an initrd does not have anyway: libkmod, and not libsystemd.
  */
+#include "clients.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "core/shim-text.h"
@@ -27,7 +28,8 @@
 enum { EXIT_PROBLEM = 1, EXIT_USAGE = 2 };
 
 typedef struct Options {
-        bool early, list;
+        bool early, list, programs;
+        char *name; /* argv[0] */
         uint64_t timeout_usec;
 } Options;
 
@@ -79,7 +81,23 @@ static void warn(_unused_ void *userdata, const char *message) {
         log_warning("%s", message);
 }
 
-static int run_step(char *doing) {
+/* Shared with the child. */
+typedef struct Shared {
+        char doing[STEP_DOING_SIZE];
+        bool has_clients;
+} Shared;
+
+static void start_clients(const Config *config, Shared *shared, char *name) {
+        EarlyClients clients = {};
+
+        if (early_files_load("", &clients, warn, NULL) >= 0) {
+                (void)snprintf(shared->doing, sizeof(shared->doing), "starting clients");
+                shared->has_clients = clients_start(config, &clients, name) > 0;
+        }
+        early_done(&clients);
+}
+
+static int run_step(const Options *o, Shared *shared) {
         Config config;
 
         int r = config_init(&config);
@@ -89,8 +107,10 @@ static int run_step(char *doing) {
                 log_errno(r, "Reading the settings");
                 return EXIT_PROBLEM;
         }
-        Step s = { .root = "", .config = &config, .load = modules_load, .doing = doing };
+        Step s = { .root = "", .config = &config, .load = modules_load, .doing = shared->doing };
         unsigned problems = step_run(&s);
+        if (o->early)
+                start_clients(&config, shared, o->name);
         config_done(&config);
         return problems > 0 ? EXIT_PROBLEM : 0;
 }
@@ -142,21 +162,44 @@ static int list_modules(void) {
         return 0;
 }
 
-static int run(const Options *o) {
-        char *doing = mmap(NULL, STEP_DOING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+static int list_programs(void) {
+        EarlyClients clients = {};
 
-        if (doing == MAP_FAILED) {
+        int r = early_files_load("", &clients, warn, NULL);
+        for (size_t i = 0; i < clients.n && r >= 0; i++)
+                puts(clients.items[i].argv[0]);
+        early_done(&clients);
+        return r < 0 ? EXIT_PROBLEM : 0;
+}
+
+static int run(const Options *o, Shared *shared) {
+        pid_t child = fork();
+
+        if (child == 0)
+                _exit(run_step(o, shared));
+        if (child < 0) {
+                log_errno(-errno, "Starting a process; the step is done without a deadline");
+                return run_step(o, shared);
+        }
+        return wait_for_child(child, shared->doing, o->timeout_usec);
+}
+
+/* What is mounted stays if somebody was started that uses it. */
+static int run_mounted(const Options *o) {
+        unsigned mounted = o->early ? mount_all() : 0;
+        Shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+        if (o->early)
+                log_to_kernel();
+        if (shared == MAP_FAILED) {
+                unmount_all(mounted);
                 log_errno(-errno, "Getting a page of memory");
                 return EXIT_PROBLEM;
         }
-        pid_t child = fork();
-        if (child == 0)
-                _exit(run_step(doing));
-        if (child < 0) {
-                log_errno(-errno, "Starting a process; the step is done without a deadline");
-                return run_step(doing);
-        }
-        return wait_for_child(child, doing, o->timeout_usec);
+        int r = run(o, shared);
+        if (!shared->has_clients)
+                unmount_all(mounted);
+        return r;
 }
 
 /* ---- options ---- */
@@ -171,19 +214,17 @@ static void help(void) {
              "     --early          First in an initrd: mount /proc, /sys and /dev meanwhile, and\n"
              "                      write to the kernel's log\n"
              "     --list-modules   Only print the names of the kernel modules that it needs\n"
+             "     --list-programs  Only print the paths of the clients that are started in the initrd\n"
              "     --timeout=SPAN   How long it may take, such as 500ms or 1min (default: 30s)\n"
              "     --debug          Log more");
 }
 
 static int parse_arguments(int argc, char **argv, Options *o) {
         static const struct option options[] = {
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, 'v' },
-                { "early", no_argument, NULL, 'e' },
-                { "list-modules", no_argument, NULL, 'l' },
-                { "timeout", required_argument, NULL, 't' },
-                { "debug", no_argument, NULL, 'd' },
-                {},
+                { "help", no_argument, NULL, 'h' },          { "version", no_argument, NULL, 'v' },
+                { "early", no_argument, NULL, 'e' },         { "list-modules", no_argument, NULL, 'l' },
+                { "list-programs", no_argument, NULL, 'p' }, { "timeout", required_argument, NULL, 't' },
+                { "debug", no_argument, NULL, 'd' },         {},
         };
         int c;
 
@@ -200,6 +241,9 @@ static int parse_arguments(int argc, char **argv, Options *o) {
                         break;
                 case 'l':
                         o->list = true;
+                        break;
+                case 'p':
+                        o->programs = true;
                         break;
                 case 't':
                         if (parse_timespan(optarg, &o->timeout_usec) < 0) {
@@ -229,10 +273,8 @@ int main(int argc, char **argv) {
                 return r < 0 ? EXIT_USAGE : 0;
         if (o.list)
                 return list_modules();
-        unsigned mounted = o.early ? mount_all() : 0;
-        if (o.early)
-                log_to_kernel();
-        r = run(&o);
-        unmount_all(mounted);
-        return r;
+        if (o.programs)
+                return list_programs();
+        o.name = argv[0];
+        return run_mounted(&o);
 }

@@ -133,3 +133,12 @@ int config_files_load(const char *root, Config *c, config_warn_t warn, void *use
 int rules_files_load(const char *root, Rules *rules, config_warn_t warn, void *userdata) {
         return load_drop_ins(root, "rules.d", parse_rules, rules, warn, userdata);
 }
+
+static int parse_early(void *into, const char *path, const char *text, size_t size, config_warn_t warn,
+                       void *userdata) {
+        return early_parse(into, path, text, size, warn, userdata);
+}
+
+int early_files_load(const char *root, EarlyClients *clients, config_warn_t warn, void *userdata) {
+        return load_drop_ins(root, "early.d", parse_early, clients, warn, userdata);
+}

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "daemon/bus.h"
+#include "daemon/early.h"
 #include "daemon/handover.h"
 #include "daemon/hold.h"
 #include "daemon/real-ports.h"
@@ -181,6 +182,8 @@ static void check_store(App *a) {
 }
 
 static int run(App *a) {
+        Early early;
+
         int r = real_ports_open(&a->real, a->run_dir, a->state_dir);
         if (r < 0)
                 return r;
@@ -205,9 +208,12 @@ static int run(App *a) {
         if (r < 0)
                 return log_errno(r, "Exporting the bus objects");
         real_ports_load_handlers(&a->real);
-        r = manager_new(&a->real.ports, &a->real.config, a->stored, a->n_stored, &a->manager);
+        r = early_collect(&early, &a->real.ports.luo, &a->stored, &a->stored_names, &a->n_stored);
+        if (r >= 0)
+                r = manager_new(&a->real.ports, &a->real.config, a->stored, a->n_stored, &a->manager);
         if (r < 0)
                 return r;
+        early_settle(&early, a->manager, a->stored, a->n_stored);
         a->bus.manager = a->manager;
         bus_restore_participants(&a->bus);
         manager_watch(a->manager, &bus_manager_events, &a->bus);

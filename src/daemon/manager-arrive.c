@@ -308,8 +308,10 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
         if (r >= 0 && before.valid)
                 restart_take(m, &before, stored, n_stored);
-        else
+        else {
+                restart_adopt(m, stored, n_stored);
                 restart_discard(m, stored, n_stored);
+        }
         if (bad_notes)
                 rewrite_notes(m);
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);

@@ -23,19 +23,24 @@ typedef struct Found {
         unsigned n_bad;                    /* files that cannot be read */
 } Found;
 
-static bool take_incoming(Manager *m, const char *name, int *fd) {
+static bool take_incoming(Manager *m, const char *name, StoredFd *from) {
         Session *s = session_table_find(&m->sessions, name);
 
+        /* Taken by an earlier start, which could not say so to the steward. */
+        if (s && from->early && (s->fd >= 0 || s->state == SESSION_FINISHED))
+                return from->taken = true;
         if (!s || s->fd >= 0 || !session_is_incoming(s) || s->state == SESSION_FINISHED)
                 return false;
         if (s->state == SESSION_WAITING) { /* whose client has not heard of it */
                 m->incoming.claimed++;
                 s->claimed = manager_now(m);
         }
-        s->fd = TAKE_FD(*fd);
-        s->stored = true;
+        s->fd = TAKE_FD(from->fd);
+        s->stored = from->early ? store_put(m, STORE_IN, s->name, s->fd) : true;
         s->state = SESSION_CLAIMED;
-        return true;
+        if (from->early)
+                recovery_note_session(m, "claimed", s->name, s->owner);
+        return from->taken = true;
 }
 
 static bool take_outgoing(Manager *m, const char *name, int *fd) {
@@ -84,7 +89,7 @@ static bool take(Manager *m, StoredFd *from, Found *found) {
         char name[SESSION_NAME_MAX + 1];
 
         if (store_is(from->name, STORE_IN, name))
-                return take_incoming(m, name, &from->fd);
+                return take_incoming(m, name, from);
         if (store_is(from->name, STORE_OUT, name)) {
                 bool taken = take_outgoing(m, name, &from->fd);
                 found->n_strangers += !taken;
@@ -99,10 +104,30 @@ void restart_discard(Manager *m, StoredFd *stored, size_t n_stored) {
         for (size_t i = 0; i < n_stored; i++) {
                 if (stored[i].fd < 0)
                         continue;
-                log_notice("The stored descriptor %s belongs to nobody any more.", stored[i].name);
-                store_drop_name(m, stored[i].name);
+                if (!stored[i].taken)
+                        log_notice("The %s descriptor %s belongs to nobody%s.", stored[i].early ? "kept" : "stored",
+                                   stored[i].name, stored[i].early ? " here" : " any more");
+                if (!stored[i].early)
+                        store_drop_name(m, stored[i].name);
                 stored[i].fd = fd_close(stored[i].fd);
         }
+}
+
+void restart_adopt(Manager *m, StoredFd *stored, size_t n_stored) {
+        char name[SESSION_NAME_MAX + 1];
+        Session *s;
+
+        for (size_t i = 0; i < n_stored; i++) {
+                if (!stored[i].early || !store_is(stored[i].name, STORE_IN, name))
+                        continue;
+                /* Who owned what is not known without a manifest. */
+                if (!m->incoming.manifest && !session_table_find(&m->sessions, name))
+                        (void)session_table_add(&m->sessions, name, 0, SESSION_WAITING, &s);
+                if (take_incoming(m, name, &stored[i]))
+                        log_info("Session %s was retrieved in the initrd; it is claimed.", name);
+        }
+        if (m->incoming.job)
+                m->incoming.job->claimed = m->incoming.claimed;
 }
 
 /* What is written down without a descriptor is gone. */

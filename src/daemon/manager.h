@@ -200,6 +200,8 @@ struct Manager {
 typedef struct StoredFd {
         const char *name;
         int fd;
+        bool early; /* from the initrd's steward: the service manager has it not yet */
+        bool taken; /* set by manager_new(): it is in use */
 } StoredFd;
 
 int manager_new(const Ports *ports, const Config *config, StoredFd *stored, size_t n_stored, Manager **ret);

@@ -186,6 +186,7 @@ World *world_new(void) {
         snprintf(w->state_path, sizeof(w->state_path), "%s-state", w->run_path);
         assert_int_equal(mkdir(w->state_path, 0700), 0);
         w->ports.run_fd = w->ports.state_fd = -1;
+        memset(w->kept, 0xff, sizeof(w->kept));
         return w;
 }
 
@@ -223,12 +224,35 @@ static void find_participant(Client *c) {
         }
 }
 
+/* The initrd: before there is a daemon. */
+static void retrieve_early(World *w) {
+        Luo luo = luo_fake_port(w->luo);
+
+        for (size_t i = 0; i < w->n_early; i++)
+                assert_int_equal(luo_retrieve_session(&luo, w->early[i], &w->kept[i]), 0);
+}
+
+void world_dismiss(World *w) {
+        for (size_t i = 0; i < w->n_early; i++)
+                w->kept[i] = fd_close(w->kept[i]);
+        w->n_early = 0;
+}
+
 static int try_boot(World *w) {
-        StoredFd stored[ELEMENTSOF(w->stored)];
-        size_t n = w->n_stored;
+        StoredFd stored[ELEMENTSOF(w->stored) + ELEMENTSOF(w->kept)];
+        char names[ELEMENTSOF(w->kept)][96];
+        size_t n = w->n_stored, n_before = n;
 
         for (size_t i = 0; i < n; i++) /* the store keeps its own */
                 stored[i] = (StoredFd){ w->stored[i].name, fcntl(w->stored[i].fd, F_DUPFD_CLOEXEC, 3) };
+        for (size_t i = 0; i < w->n_early; i++) {
+                if (w->kept[i] < 0) /* before the jump */
+                        continue;
+                (void)snprintf(names[i], sizeof(names[i]), "in-%s", w->early[i]);
+                for (char *c = names[i]; *c; c++) /* as daemon/manager-store.c */
+                        *c = *c == ':' ? '/' : *c;
+                stored[n++] = (StoredFd){ names[i], fcntl(w->kept[i], F_DUPFD_CLOEXEC, 3), .early = true };
+        }
         w->ports = (Ports){
                 .luo = luo_fake_port(w->luo),
                 .kexec = kexec_fake_port(&w->kexec),
@@ -259,6 +283,9 @@ static int try_boot(World *w) {
                 world_crash(w);
                 return r;
         }
+        w->adopted = true;
+        for (size_t i = n_before; i < n; i++)
+                w->adopted = w->adopted && stored[i].taken;
         for (size_t i = 0; i < w->n_clients; i++) {
                 Client *c = &w->clients[i];
                 find_participant(c);
@@ -324,6 +351,7 @@ int world_arrive(World *w) {
         }
         w->boots++;
         clean_dir(w->run_path);
+        retrieve_early(w);
         return world_boot(w);
 }
 
@@ -335,6 +363,7 @@ int world_cold_boot(World *w) {
 }
 
 World *world_free(World *w) {
+        world_dismiss(w);
         if (w->manager)
                 world_crash(w);
         for (size_t i = 0; i < w->n_clients; i++) {

@@ -89,6 +89,12 @@ struct World {
         void *links_self;
         const ShutdownOps *shutdown; /* the same of the service manager's shutdown */
         void *shutdown_self;
+        /* Sessions that the next kernel's initrd retrieves, by name, and its steward's
+         * descriptors of them; -1: it has none, or was dismissed. */
+        const char *early[4];
+        size_t n_early;
+        int kept[4];
+        bool adopted; /* the last daemon has taken all of them */
         /* The same for what goes with devices. */
         Shim shim;
         HoldPort hold;
@@ -106,6 +112,8 @@ int world_boot(World *w);
 void world_crash(World *w);
 /* After a jump: the old daemon is gone, a new kernel and a new daemon run. */
 int world_arrive(World *w);
+/* The steward is told that the sessions are safe. */
+void world_dismiss(World *w);
 /* The machine was reset, or the next kernel has no LUO: nothing is left of any session. */
 int world_cold_boot(World *w);
 /* Runs until nothing moves. */

@@ -45,7 +45,7 @@ initrd_tool() {
 }
 
 # make_initrd BUILDER FLAVOUR RELEASE OUT: FLAVOUR is words: "ours" with our part, "systemd"
-# with systemd as its PID 1 (dracut). The case's own files, which mount the guest's root, and
+# with systemd as its PID 1 (dracut), "early" with a client for session vm-a. The case's own files, which mount the guest's root, and
 # the module e1000e are in it anyway.
 make_initrd() {
         local builder=$1 flavour=" $2 " release=$3 out=$4 tool work dir user=()
@@ -60,6 +60,12 @@ make_initrd() {
                         tail -n 10 "$work/log" >&2
                         die "meson install failed"
                 }
+        fi
+        if [[ $flavour == *' early '* ]]; then
+                mkdir -p "$work/new/etc/liveupdated/early.d" "$work/new/usr/libexec"
+                cp -- "$BUILD/tests/vm/guest/luvm-early" "$work/new/usr/libexec/"
+                printf '[Client]\nSession=vm-a\nExec=/usr/libexec/luvm-early 1\n[Client]\nSession=never\nExec=/usr/libexec/luvm-early 1\n' \
+                        >"$work/new/etc/liveupdated/early.d/vm-a.conf"
         fi
         cp -- "$VM_DIR/guest/mount-root" "$(command -v busybox)" "$work/new/var/luvm/"
         mkdir -p "$work/new/usr/lib/modules" "$work/new/boot" "$work/new/etc/modprobe.d"

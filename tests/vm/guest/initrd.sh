@@ -78,7 +78,7 @@ came_home() {
 # was_taken NAME: 7 points for an initrd without it.
 was_taken() {
         find_devices
-        is "$(dmesg | grep -c liveupdate-restore)" 0 "$1: nothing is restored in the initrd"
+        is "$(dmesg | grep -c "liveupdate-restore: ")" 0 "$1: nothing is restored in the initrd"
         is "$(driver_of "$LISTED")" e1000e "$1: the native driver takes the device"
         isnt "$(probes "$LISTED")" 0 "$1: and says so"
         isnt "$(luvm-vfio peek "$LISTED" 0x5400)" $((0x56554c02)) "$1: its registers are not as they were"

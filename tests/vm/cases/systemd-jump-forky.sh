@@ -6,4 +6,6 @@
 
 # shellcheck source=systemd-jump.sh
 . "${BASH_SOURCE[0]%/*}/systemd-jump.sh"
+PLAN=19
+STAGES=2
 SYSTEMD=forky

@@ -33,6 +33,8 @@ stage1() {
         is "$(systemctl is-active liveupdate-keeper)" inactive 'nothing keeps a session'
         client_says vm-a 'memory is as it was'
         systemctl unmask --runtime kexec.target 2>/dev/null
+        : >"$(client_log vm-a)"
+        : >"$(client_log vm-b)"
         systemctl restart client-vm-a client-vm-b
         client_says vm-a 'takes part'
         client_says vm-b 'takes part'

@@ -22,6 +22,7 @@ static const ConfigKey keys[] = {
         { "Update", "SyncTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, sync_timeout_usec), "30s" },
         { "Update", "FinishTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, finish_timeout_usec), "1h" },
         { "Update", "Jump", CONFIG_JUMP, offsetof(Config, jump), "direct" },
+        { "Update", "Inhibit", CONFIG_AUTO, offsetof(Config, inhibit), "auto" },
         { "Kexec", "Kernel", CONFIG_PATH, offsetof(Config, kexec_kernel), "" },
         { "Kexec", "Initrd", CONFIG_PATH, offsetof(Config, kexec_initrd), "" },
         { "Kexec", "CommandLine", CONFIG_WORDS, offsetof(Config, kexec_command_line), "" },

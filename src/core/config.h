@@ -32,6 +32,7 @@ typedef struct Config {
         uint64_t finish_timeout_usec;
 
         JumpWay jump;
+        bool inhibit; /* logind holds reboots back while an update is under way */
 
         /* [Kexec]; NULL: not set */
         char *kexec_kernel;

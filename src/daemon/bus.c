@@ -237,6 +237,7 @@ static void on_phase_changed(void *userdata, Phase from, Phase to) {
                                       phase_to_string(from), phase_to_string(to)),
                    "StateChanged");
         CHANGED(b, LIVEUPDATE_PATH, LIVEUPDATE_MANAGER_INTERFACE, (char *)"State", (char *)"Cancelable");
+        bus_inhibit_update(b);
 }
 
 static void on_job_new(void *userdata, Job *j) {
@@ -408,6 +409,7 @@ static int on_owner_gone(sd_bus_message *message, void *userdata, sd_bus_error *
 int bus_setup(Bus *b, sd_event *event, sd_bus *bus) {
         b->event = event;
         b->bus = bus;
+        b->inhibit_fd = -1;
         int r = sd_event_add_time(event, &b->timer, CLOCK_MONOTONIC, UINT64_MAX, 1, on_timer, b);
         if (r < 0)
                 return r;
@@ -441,6 +443,7 @@ int bus_request_name(Bus *b) {
 void bus_done(Bus *b) {
         sd_event_source_disable_unref(b->timer);
         b->timer = NULL;
+        bus_inhibit_done(b);
         bus_auth_free(b);
         quotas_done(&b->users);
         sd_bus_flush_close_unref(b->bus);

@@ -24,8 +24,10 @@ typedef struct Bus {
         Manager *manager;
         sd_event_source *timer;
         BusAuth *auth;
-        Quotas users;  /* registrations and kept calls of each user */
-        bool stopping; /* leave the loop as soon as nothing is pending */
+        Quotas users;               /* registrations and kept calls of each user */
+        sd_bus_slot *inhibit_asked; /* logind's answer is awaited */
+        int inhibit_fd;             /* its lock; -1 */
+        bool stopping;              /* leave the loop as soon as nothing is pending */
 } Bus;
 
 /* Exports the objects and asks for the name. The manager is set later, before the loop
@@ -33,6 +35,9 @@ typedef struct Bus {
 int bus_setup(Bus *b, sd_event *event, sd_bus *bus);
 int bus_request_name(Bus *b);
 void bus_abi_changed(Bus *b);
+/* Takes or drops logind's lock, as the phase wants it; see bus-inhibit.c. */
+void bus_inhibit_update(Bus *b);
+void bus_inhibit_done(Bus *b);
 /* Listens to the leases that a restart found; before manager_watch(). */
 void bus_restore_participants(Bus *b);
 /* Lets go of those who left the bus while the daemon was away; after manager_watch(). */

@@ -5,7 +5,7 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm check-debug-kernel bench build install clean format
+.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain bench build install clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check-fast  style and unit tests, in under a minute'
 	@echo 'make check-vm    the VM cases alone'
 	@echo 'make check-debug-kernel  the VM cases of the kernel module on a debug kernel; an hour'
+	@echo 'make check-chain  a hundred live updates in one VM; some 20 minutes'
 	@echo 'make bench       measure: see tests/bench'
 	@echo 'make build       build in $(BUILD)'
 	@echo 'make install     install what was built (DESTDIR= for packaging)'
@@ -36,6 +37,10 @@ check-vm:
 check-debug-kernel:
 	@scripts/deps.sh vm
 	@tests/vm/debug --build $(BUILD)
+
+check-chain:
+	@scripts/deps.sh vm
+	@tests/vm/chain --build $(BUILD)
 
 bench:
 	@scripts/deps.sh bench

@@ -4,12 +4,13 @@
  * and a descriptor store, which is what a daemon under test may rely on.
  *
  *   luvm-service start DIR [--timeout SECONDS] [--log FILE] -- PROGRAM [ARGUMENT...]
- *   luvm-service restart|stop|kill|pid DIR
+ *   luvm-service restart|stop|kill|pid|store DIR
  *
  * start leaves a supervisor behind, which listens on DIR/control and DIR/notify. start
  * and restart return when the service has said READY=1, stop (SIGTERM) and kill
  * (SIGKILL) when it is gone; all fail when the time is up, and the first two when it
- * exits. As with systemd the descriptor store outlives a crash and goes with a stop.
+ * exits. As with systemd the descriptor store outlives a crash and goes with a stop; store
+ * says how many descriptors are in it.
  *
  * One request at a time; a second one waits in the socket's queue.
  */
@@ -279,6 +280,9 @@ static void read_request(Supervisor *s) {
         if (strcmp(text, "pid") == 0) {
                 (void)snprintf(text, sizeof(text), "ok %d", (int)s->pid);
                 answer(s, s->pid > 0 ? text : "the service does not run");
+        } else if (strcmp(text, "store") == 0) {
+                (void)snprintf(text, sizeof(text), "ok %zu", s->n_store);
+                answer(s, text);
         } else if (strcmp(text, "restart") == 0 && s->pid > 0)
                 answer(s, "the service runs already");
         else if (strcmp(text, "restart") == 0) {
@@ -388,11 +392,12 @@ int main(int argc, char **argv) {
         if (argc >= 3 && strcmp(argv[1], "start") == 0)
                 return start(argv[2], argc - 3, argv + 3);
         if (argc == 3)
-                for (const char *const *v = (const char *const[]){ "restart", "stop", "kill", "pid", NULL }; *v; v++)
+                for (const char *const *v = (const char *const[]){ "restart", "stop", "kill", "pid", "store", NULL };
+                     *v; v++)
                         if (strcmp(argv[1], *v) == 0)
                                 return request(argv[2], argv[1], NULL);
         fputs("usage: luvm-service start DIR [--timeout SECONDS] [--log FILE] -- PROGRAM [ARGUMENT...]\n"
-              "       luvm-service restart|stop|kill|pid DIR\n",
+              "       luvm-service restart|stop|kill|pid|store DIR\n",
               stderr);
         return 2;
 }

@@ -441,7 +441,7 @@ static bool at_rest(Rig *r, const void *arg) {
                 ; /* jumps are counted by the signals that come */
         read_text("State", now, sizeof(now));
         read_text("Job", job, sizeof(job));
-        if (streq(now, "updated"))
+        if (streq(now, "updated") || streq(now, "finishing"))
                 (void)ask(r->bus, MANAGER, "Finish", NULL, NULL, "a{sv}", 2, "unclaimed", "b", true, "force", "b",
                           true);
         else if (!streq(now, "normal"))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2153
+#
+# An operator who wants to reboot or kexec while an update is prepared: the real logind holds
+# it back with our sentence. Who overrules it stops the daemon like any service; then the update
+# is cancelled and the clients go on.
+
+PLAN=16
+DEADLINE=100
+SYSTEMD=host
+UNITS=systemd-logind.service
+
+locks() {
+        systemd-inhibit --list --no-legend --no-pager | grep liveupdated
+}
+
+stage1() {
+        # shellcheck disable=SC1091
+        . "$LUVM_TOP/tests/vm/guest/clients.sh"
+        # shellcheck disable=SC1091
+        . "$LUVM_TOP/tests/vm/guest/services.sh"
+        check 'logind is there' wait_for 20 systemctl is-active systemd-logind
+        check 'systemctl start liveupdate' systemctl start liveupdate
+        start_client_service vm-a --size 16
+        start_client_service vm-b --size 16 --direct
+        client_says vm-a 'takes part'
+        client_says vm-b 'takes part'
+        check 'a kernel is loaded' liveupdatectl load "$NEXT_KERNEL" --initrd "$NEXT_INITRD" --append "$NEXT_APPEND"
+        refused any '' 'nothing is held back before' locks
+        check 'PREPARE' liveupdatectl prepare
+        check 'logind has a lock of ours' wait_for 10 locks
+        refused any 'liveupdatectl cancel' 'reboot is refused, with what to do' systemctl reboot --check-inhibitors=yes
+        refused any 'liveupdatectl cancel' 'poweroff, too' systemctl poweroff --check-inhibitors=yes
+        check 'the update is still prepared' state_is prepared
+        # What systemd does first when it is rebooted all the same.
+        check 'the daemon is stopped' systemctl stop liveupdate
+        client_says vm-a 'resumed (told to)'
+        client_says vm-b 'resumed (told to)'
+        refused any '' 'nothing is held back any more' locks
+        check 'and starts again' systemctl start liveupdate
+}

@@ -6,6 +6,7 @@
 # is cancelled and the clients go on.
 
 PLAN=16
+STAGES=1
 DEADLINE=100
 SYSTEMD=host
 UNITS=systemd-logind.service

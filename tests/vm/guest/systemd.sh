@@ -25,6 +25,8 @@ for unit in dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kern
         proc-sys-fs-binfmt_misc.automount; do
         ln -s /dev/null "$units/$unit"
 done
+# Units of the case's own (its on_host).
+[ ! -d /new/run/luvm/shared/units ] || cp -a /new/run/luvm/shared/units/. "$units/"
 for unit in ${LUVM_UNITS-}; do
         ln -s "/usr/lib/systemd/system/$unit" "$units/luvm.target.wants/$unit"
 done

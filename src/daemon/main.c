@@ -217,6 +217,7 @@ static int run(App *a) {
         a->bus.manager = a->manager;
         bus_restore_participants(&a->bus);
         manager_watch(a->manager, &bus_manager_events, &a->bus);
+        bus_inhibit_update(&a->bus); /* of a restart that found an update under way nobody was told */
         bus_find_gone(&a->bus);
         r = bus_request_name(&a->bus);
         if (r < 0)

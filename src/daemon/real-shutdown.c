@@ -86,16 +86,6 @@ static int shutdown_keep(void *self, const int *fds, size_t n, Refusal *refusal)
                      : 0;
 }
 
-/* Not to be taken back by a job that somebody queues meanwhile. */
-static int shutdown_start(void *self, Refusal *refusal) {
-        RealShutdown *s = self;
-
-        int r = keeper_stay(s->keeper_fd, KEEPER_TIMEOUT_USEC);
-        if (r < 0)
-                return refuse(refusal, REASON_SHUTDOWN_FAILED, KEEPER_UNIT, "it does not answer: %s", strerror(-r));
-        return unit_call(s, "StartUnit", "kexec.target", "replace-irreversibly", refusal);
-}
-
 static int shutdown_running(void *self) {
         _cleanup_free_ char *state = NULL;
         RealShutdown *s = self;
@@ -105,6 +95,19 @@ static int shutdown_running(void *self) {
                 r = sd_bus_get_property_string(s->bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL,
                                                &state);
         return r < 0 ? r : streq(state, "stopping");
+}
+
+/* Not to be taken back by a job that somebody queues meanwhile. */
+static int shutdown_start(void *self, Refusal *refusal) {
+        RealShutdown *s = self;
+
+        int r = keeper_stay(s->keeper_fd, KEEPER_TIMEOUT_USEC);
+        if (r < 0)
+                return refuse(refusal, REASON_SHUTDOWN_FAILED, KEEPER_UNIT, "it does not answer: %s", strerror(-r));
+        r = unit_call(s, "StartUnit", "kexec.target", "replace-irreversibly", refusal);
+        /* No answer is no refusal: to put everything back with the shutdown under way would
+         * have it end in the next kernel without us. */
+        return r < 0 && shutdown_running(s) > 0 ? 0 : r;
 }
 
 const ShutdownOps real_shutdown_ops = {

@@ -430,6 +430,18 @@ static int decode_links(Decoder *d, json_object *root, Manifest *m) {
         return r < 0 ? no_memory(d) : 0;
 }
 
+static int decode_report(const Decoder *d, json_object *root, Manifest *m) {
+        json_object *reports;
+        Refusal why = {};
+
+        /* Older versions write none. */
+        if (!json_object_object_get_ex(root, "reports", &reports))
+                return 0;
+        if (report_decode(reports, &m->report, &why) < 0)
+                return why.reason == REASON_MANIFEST_INVALID ? bad(d, "reports", "%.128s", why.detail) : no_memory(d);
+        return 0;
+}
+
 static int decode_body(Decoder *d, json_object *root, Manifest *m) {
         json_object *sessions;
         const char *name;
@@ -453,7 +465,9 @@ static int decode_body(Decoder *d, json_object *root, Manifest *m) {
         if (r < 0)
                 return no_memory(d);
         r = decode_devices(d, root, m);
-        return r < 0 ? r : decode_links(d, root, m);
+        if (r >= 0)
+                r = decode_links(d, root, m);
+        return r < 0 ? r : decode_report(d, root, m);
 }
 
 static size_t count_digits(const char *s, size_t n) {

@@ -43,6 +43,7 @@ Manifest *manifest_free(Manifest *m) {
         for (size_t i = 0; i < m->n_links; i++)
                 vf_list_done(&m->links[i].vfs);
         free(m->links);
+        report_done(&m->report);
         free(m->job_kind);
         free(m->update_id);
         free(m->old_release);
@@ -447,6 +448,15 @@ static int encode_links(json_object *root, const Manifest *m) {
         return r < 0 ? r : manifest_find_duplicate_link(m, &address);
 }
 
+static int encode_report(json_object *root, const Manifest *m) {
+        json_object *reports;
+
+        if (m->report.n == 0)
+                return 0;
+        int r = report_encode(&m->report, &reports);
+        return r < 0 ? r : put(root, "reports", reports);
+}
+
 static int encode_body(const Manifest *m, json_object *root) {
         json_object *sessions;
         const char *name;
@@ -463,6 +473,8 @@ static int encode_body(const Manifest *m, json_object *root) {
                 r = encode_devices(root, m);
         if (r >= 0)
                 r = encode_links(root, m);
+        if (r >= 0)
+                r = encode_report(root, m);
         return r < 0 ? r : manifest_find_duplicate_name(m, &name);
 }
 

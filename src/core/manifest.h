@@ -16,15 +16,17 @@
  *                     "grants": [UID…], "hold": USEC, "files": [ [TOKEN, KIND, ADDRESS]… ] }… ],
  *     "devices": [ [ADDRESS, REQUESTED, VENDOR, DEVICE, CLASS, SERIAL, DMA, PRESERVE,
  *                   SNAPSHOT]… ],
- *     "links": [ [ADDRESS, VFS]… ] }
+ *     "links": [ [ADDRESS, VFS]… ],
+ *     "reports": [ [PARTICIPANT, UID, NAME, BEGIN, LENGTH]… ] }
  *
  * ADDRESS is left out, or "", for what is not the descriptor of a PCI function. "hold" is
- * left out for sessions that wait for ever, "devices", "links" and "grants" where there are none.
+ * left out for sessions that wait for ever, "devices", "links", "reports" and "grants" where there are none.
  * REQUESTED is a boolean, false for depended
  * devices; DMA is "keep" or "stop", PRESERVE "conservative" or "minimal" (rules.h);
  * SNAPSHOT is configuration space as snapshot_encode() writes it, or "". A link is the
  * network interface of a PF, with its VF settings as vf_list_encode() writes them, or null
- * where they could not be read.
+ * where they could not be read. A report is what a participant says of its part of the
+ * timeline (report.h), in ticks of the timeline's clock.
  *
  * Readers ignore unknown keys and further elements of a file, device or link, so fields
  * may be added; a meaning never changes under the same key. A body may demand features by name
@@ -34,6 +36,7 @@
  */
 #pragma once
 
+#include "report.h"
 #include "rules.h"
 #include "session.h"
 #include "vf-settings.h"
@@ -104,6 +107,7 @@ typedef struct Manifest {
         ManifestLink *links;
         size_t n_links, n_links_allocated;
         size_t n_vfs; /* of all links */
+        Report report;
 } Manifest;
 
 Manifest *manifest_new(void);

@@ -117,6 +117,28 @@ int timeline_span(const Timeline *t, Step a, Step b, uint64_t *ret_usec, uint64_
         return 0;
 }
 
+uint64_t timeline_usec(const Timeline *t, uint64_t ticks) {
+        unsigned __int128 v = t->frequency_hz ? (unsigned __int128)ticks * USEC_PER_SEC / t->frequency_hz : 0;
+
+        return v > UINT64_MAX ? UINT64_MAX : (uint64_t)v;
+}
+
+int timeline_since_start(const Timeline *t, uint64_t ticks, uint64_t *ret_usec) {
+        size_t first = 0;
+
+        while (first < _STEP_MAX && t->steps[first] == 0)
+                first++;
+        if (first == _STEP_MAX || t->frequency_hz == 0)
+                return -ENODATA;
+        if (ticks < t->steps[first])
+                return -ERANGE;
+        uint64_t usec = timeline_usec(t, ticks - t->steps[first]);
+        if (usec == UINT64_MAX)
+                return -EOVERFLOW;
+        *ret_usec = usec;
+        return 0;
+}
+
 int timeline_blackout(const Timeline *t, uint64_t *ret_usec, uint64_t *ret_error_usec) {
         return timeline_span(t, STEP_CLIENTS_FROZEN, STEP_FIRST_RETRIEVE, ret_usec, ret_error_usec);
 }

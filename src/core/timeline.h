@@ -68,5 +68,10 @@ int timeline_parse(const void *page, size_t size, Timeline *ret);
  * span plus what one reading resolves. -ENODATA if one is missing, -ERANGE if b is
  * before a, -EOVERFLOW. */
 int timeline_span(const Timeline *t, Step a, Step b, uint64_t *ret_usec, uint64_t *ret_error_usec);
+/* The same from the first step that was reached to an instant on the page's clock, without
+ * the error. -ENODATA without a step, -ERANGE if the instant is before it, -EOVERFLOW. */
+int timeline_since_start(const Timeline *t, uint64_t ticks, uint64_t *ret_usec);
+/* A number of the page's ticks in microseconds; UINT64_MAX if it does not fit. */
+uint64_t timeline_usec(const Timeline *t, uint64_t ticks);
 /* The blackout: from STEP_CLIENTS_FROZEN to STEP_FIRST_RETRIEVE. */
 int timeline_blackout(const Timeline *t, uint64_t *ret_usec, uint64_t *ret_error_usec);

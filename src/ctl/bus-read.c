@@ -117,6 +117,23 @@ static int read_timeline(sd_bus_message *m, void *field) {
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+static int read_reports(sd_bus_message *m, void *field) {
+        ReportedSpans *l = field;
+
+        int r = sd_bus_message_enter_container(m, 'a', "(sstt)");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'r', "sstt")) > 0) {
+                ReportedSpan *s = array_append(&l->items, l->n, sizeof(ReportedSpan));
+                if (!s)
+                        return -ENOMEM;
+                l->n++;
+                if ((r = read_string(m, &s->participant)) < 0 || (r = read_string(m, &s->name)) < 0 ||
+                    (r = read_u64(m, &s->at_usec)) < 0 || (r = read_u64(m, &s->took_usec)) < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 static int read_counts(sd_bus_message *m, void *field) {
         SessionCounts *c = field;
 
@@ -171,6 +188,7 @@ static const Property job_properties[] = {
         { "ToRelease", "s", read_string, J(to_release) },
         { "ToVersion", "s", read_string, J(to_version) },
         { "Timeline", "a(stt)", read_timeline, J(timeline) },
+        { "Reports", "a(sstt)", read_reports, J(reports) },
         { "Blackout", "t", read_u64, J(blackout_usec) },
         { "BlackoutError", "t", read_u64, J(blackout_error_usec) },
         { "Clock", "s", read_string, J(clock) },

@@ -167,6 +167,29 @@ static int timeline_table(const JobInfo *job, const Style *style, FILE *f) {
         return r;
 }
 
+/* In the order in which it was reported. */
+static int report_table(const JobInfo *job, const Style *style, FILE *f) {
+        static const Column columns[] = { { "PARTICIPANT" }, { "SPAN" }, { "AT (ms)", true }, { "TOOK (ms)", true } };
+        _cleanup_(table_freep) Table *t = NULL;
+        _cleanup_free_ char *body = NULL;
+
+        int r = table_new(columns, ELEMENTSOF(columns), style, &t);
+        for (size_t i = 0; r >= 0 && i < job->reports.n; i++) {
+                const ReportedSpan *s = &job->reports.items[i];
+                char at[32], took[32];
+
+                format_ms(s->at_usec, at, sizeof(at));
+                format_ms(s->took_usec, took, sizeof(took));
+                r = table_add(t, (const char *const[]){ s->participant, s->name, at, took }, ELEMENTSOF(columns),
+                              SIZE_MAX, NULL);
+        }
+        if (r >= 0)
+                r = table_print(t, &body);
+        if (r >= 0)
+                (void)fprintf(f, "\n%s", body);
+        return r;
+}
+
 int format_timeline(const JobInfo *job, const Style *style, char **ret) {
         _cleanup_free_ char *text = NULL;
         char ms[32], error[32];
@@ -187,5 +210,7 @@ int format_timeline(const JobInfo *job, const Style *style, char **ret) {
                               plus_minus(style), error, *job->clock ? job->clock : "not known");
         } else if (job->timeline.n > 0)
                 (void)fputs("Blackout not known\n", f);
+        if (r >= 0 && job->reports.n > 0)
+                r = report_table(job, style, f);
         return text_finish(&f, &text, r, ret);
 }

@@ -151,8 +151,25 @@ static json_object *timeline_steps(const TimelineSteps *l) {
         return list;
 }
 
+static json_object *reported_spans(const ReportedSpans *l) {
+        json_object *list = json_object_new_array();
+
+        for (size_t i = 0; i < l->n; i++) {
+                const ReportedSpan *s = &l->items[i];
+                Object o = object_new();
+
+                put_string(&o, "participant", s->participant);
+                put_string(&o, "span", s->name);
+                put_u64(&o, "at_usec", s->at_usec);
+                put_u64(&o, "took_usec", s->took_usec);
+                list = json_list_append(list, o.object);
+        }
+        return list;
+}
+
 static void put_timeline(Object *o, const JobInfo *job) {
         put(o, "timeline", timeline_steps(&job->timeline));
+        put(o, "reports", reported_spans(&job->reports));
         if (job->blackout_usec > 0) {
                 put_u64(o, "blackout_usec", job->blackout_usec);
                 put_u64(o, "blackout_error_usec", job->blackout_error_usec);

@@ -85,6 +85,15 @@ void timeline_steps_done(TimelineSteps *l) {
         *l = (TimelineSteps){};
 }
 
+void reported_spans_done(ReportedSpans *l) {
+        for (size_t i = 0; i < l->n; i++) {
+                free(l->items[i].participant);
+                free(l->items[i].name);
+        }
+        free(l->items);
+        *l = (ReportedSpans){};
+}
+
 void job_info_done(JobInfo *j) {
         free(j->path);
         free(j->kind);
@@ -99,6 +108,7 @@ void job_info_done(JobInfo *j) {
         free(j->to_release);
         free(j->to_version);
         timeline_steps_done(&j->timeline);
+        reported_spans_done(&j->reports);
         free(j->clock);
         *j = (JobInfo){};
 }

@@ -68,6 +68,17 @@ typedef struct TimelineSteps {
         size_t n;
 } TimelineSteps;
 
+/* What participants reported of their own part. */
+typedef struct ReportedSpan {
+        char *participant, *name;
+        uint64_t at_usec, took_usec;
+} ReportedSpan;
+
+typedef struct ReportedSpans {
+        ReportedSpan *items;
+        size_t n;
+} ReportedSpans;
+
 typedef struct SessionCounts {
         uint32_t expected, claimed, finished, missing;
 } SessionCounts;
@@ -94,6 +105,7 @@ typedef struct JobInfo {
         char *code, *subject, *sentence;
         char *from_release, *from_version, *to_release, *to_version;
         TimelineSteps timeline;
+        ReportedSpans reports;
         uint64_t blackout_usec, blackout_error_usec; /* 0: not known */
         char *clock;
         SessionCounts sessions;
@@ -189,6 +201,7 @@ typedef struct Explanation {
 void waiting_list_done(WaitingList *l);
 void string_list_done(StringList *l);
 void timeline_steps_done(TimelineSteps *l);
+void reported_spans_done(ReportedSpans *l);
 void manager_info_done(ManagerInfo *m);
 void job_summary_list_done(JobSummaryList *l);
 void job_info_done(JobInfo *j);

@@ -123,6 +123,23 @@ static int get_timeline(sd_bus *bus, const char *path, const char *interface, co
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_reports(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Timeline *t = timeline_of(userdata);
+        const Job *j = userdata;
+        const Report *all = manager_job_report(((Bus *)j->bus)->manager, j);
+
+        int r = sd_bus_message_open_container(reply, 'a', "(sstt)");
+        for (size_t i = 0; t && all && i < all->n && r >= 0; i++) {
+                const ReportSpan *s = &all->items[i];
+                uint64_t at;
+                if (timeline_since_start(t, s->begin, &at) < 0)
+                        continue;
+                r = sd_bus_message_append(reply, "(sstt)", s->participant, s->name, at, timeline_usec(t, s->length));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_blackout(sd_bus *bus, const char *path, const char *interface, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         const Timeline *t = timeline_of(userdata);
@@ -228,6 +245,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("ToRelease", "s", get_text, 0, 0),
         SD_BUS_PROPERTY("ToVersion", "s", get_text, 0, 0),
         SD_BUS_PROPERTY("Timeline", "a(stt)", get_timeline, 0, 0),
+        SD_BUS_PROPERTY("Reports", "a(sstt)", get_reports, 0, 0),
         SD_BUS_PROPERTY("Blackout", "t", get_blackout, 0, 0),
         SD_BUS_PROPERTY("BlackoutError", "t", get_blackout, 0, 0),
         SD_BUS_PROPERTY("Clock", "s", get_clock, 0, 0),

@@ -339,6 +339,43 @@ static int method_veto(sd_bus_message *message, void *userdata, sd_bus_error *er
         return sd_bus_reply_method_return(message, "");
 }
 
+/* The spans, of which there is room for one more than may be: the manager refuses those. */
+static int read_spans(sd_bus_message *message, ReportedSpan spans[static REPORT_SPANS_MAX + 1], size_t *ret_n) {
+        size_t n = 0;
+
+        int r = sd_bus_message_enter_container(message, 'a', "(stt)");
+        while (r >= 0 && n <= REPORT_SPANS_MAX) {
+                ReportedSpan *s = &spans[n];
+                r = sd_bus_message_read(message, "(stt)", &s->name, &s->begin_usec, &s->length_usec);
+                if (r == 0)
+                        break;
+                n++;
+        }
+        *ret_n = n;
+        return r;
+}
+
+static int method_report(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const char *sender = sd_bus_message_get_sender(message);
+        ReportedSpan spans[REPORT_SPANS_MAX + 1];
+        Participant *p = userdata;
+        Bus *b = ((Lease *)p->userdata)->bus;
+        Refusal refusal;
+        size_t n;
+
+        if (!sender || !streq(sender, p->owner)) {
+                refuse(&refusal, REASON_NOT_OWNER, p->name, "");
+                return bus_refuse(error, &refusal);
+        }
+        int r = read_spans(message, spans, &n);
+        if (r < 0)
+                return r;
+        r = manager_report(b->manager, p, spans, n, &refusal);
+        if (r < 0)
+                return bus_refuse(error, &refusal);
+        return sd_bus_reply_method_return(message, "");
+}
+
 static int get_what(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *error) {
         static const Want all[] = { WANT_PREPARE, WANT_FREEZE, WANT_RESUME };
@@ -366,6 +403,8 @@ static const sd_bus_vtable participant_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Delay", SD_BUS_ARGS("s", phase, "t", until, "s", reason), SD_BUS_NO_RESULT,
                                 method_delay, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Veto", SD_BUS_ARGS("s", phase, "s", reason), SD_BUS_NO_RESULT, method_veto,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("a(stt)", spans), SD_BUS_NO_RESULT, method_report,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", NULL, offsetof(Participant, name), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("What", "s", get_what, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -15,9 +15,38 @@ static const char *const states[_JOB_STATE_MAX] = {
 };
 DEFINE_STRING_TABLE(job_state, JobState, states);
 
+JobReport *job_report_new(const Timeline *t, uint64_t since) {
+        JobReport *r = calloc(1, sizeof(*r));
+
+        if (r)
+                *r = (JobReport){ .n_refs = 1, .clock = t->clock, .frequency_hz = t->frequency_hz, .since = since };
+        return r;
+}
+
+JobReport *job_report_ref(JobReport *r) {
+        if (r)
+                r->n_refs++;
+        return r;
+}
+
+JobReport *job_report_unref(JobReport *r) {
+        if (r && --r->n_refs == 0) {
+                report_done(&r->report);
+                free(r);
+        }
+        return NULL;
+}
+
+Job *job_free(Job *j) {
+        if (j)
+                job_report_unref(j->report);
+        free(j);
+        return NULL;
+}
+
 void job_list_done(JobList *l) {
         for (size_t i = 0; i < l->n; i++)
-                free(l->items[i]);
+                job_free(l->items[i]);
         free(l->items);
         *l = (JobList){};
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/reason.h"
+#include "core/report.h"
 #include "core/timeline.h"
 
 typedef enum JobKind {
@@ -30,6 +31,19 @@ DECLARE_STRING_TABLE(job_state, JobState);
 
 enum { UPDATE_ID_SIZE = 33 }; /* 32 hex digits and a NUL */
 
+/* What participants said of their part of an update's timeline; shared by its jobs. */
+typedef struct JobReport {
+        unsigned n_refs;
+        uint64_t clock, frequency_hz; /* of the timeline that goes with it; CLOCK_KIND_NONE: stopped */
+        uint64_t since;               /* ticks; what began before belongs to an earlier update */
+        Report report;
+} JobReport;
+
+/* NULL without memory. */
+JobReport *job_report_new(const Timeline *t, uint64_t since);
+JobReport *job_report_ref(JobReport *r);
+JobReport *job_report_unref(JobReport *r); /* NULL */
+
 typedef struct Job {
         uint64_t number;
         JobKind kind;
@@ -43,6 +57,7 @@ typedef struct Job {
         char to_release[128], to_version[256];
         bool has_timeline;
         Timeline timeline;
+        JobReport *report;                             /* once it has ended; NULL: nothing */
         uint32_t expected, claimed, finished, missing; /* sessions, after a jump */
         uint32_t orphaned;                             /* finished without having been claimed */
         uint64_t registers_equal;                      /* of its devices, against the table of bits */
@@ -66,6 +81,7 @@ typedef struct JobList {
         uint64_t next;
 } JobList;
 
+Job *job_free(Job *j);
 void job_list_done(JobList *l);
 /* A running job with the next number; NULL when out of memory. */
 Job *job_list_add(JobList *l, JobKind kind, uint32_t uid, uint64_t start_usec);

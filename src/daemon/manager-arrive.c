@@ -260,6 +260,8 @@ void receive_effect(Manager *m) {
         m->incoming.finish_deadline = UINT64_MAX;
         add_crossed_job(m);
         take_devices(m);
+        if (m->incoming.has_timeline)
+                report_begin(m, &m->incoming.timeline, m->incoming.manifest ? &m->incoming.manifest->report : NULL);
         for (size_t i = 0; from && i < from->n_sessions; i++)
                 add_incoming(m, &from->sessions[i]);
         if (m->incoming.job)

@@ -33,6 +33,11 @@ static inline uint64_t manager_ticks(const Manager *m) {
         return m->ports->clock->ticks(m->ports->clock_self);
 }
 
+/* manager-report.c */
+/* A new update with this timeline; what its participants said in another kernel, or NULL,
+ * is taken over. Without memory reports are refused. */
+void report_begin(Manager *m, const Timeline *t, Report *before);
+
 /* manager-session.c */
 /* Queues the close of an outgoing session and takes it out of the table when done. flush:
  * done only when the service manager has closed its copy as well; of several closes that

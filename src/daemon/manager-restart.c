@@ -82,6 +82,7 @@ static bool take_page(Manager *m, int *fd) {
         }
         m->update.page = page;
         m->update.page_fd = TAKE_FD(*fd);
+        report_begin(m, page, NULL);
         return m->update.page_stored = true;
 }
 

@@ -111,6 +111,7 @@ static int make_page(Manager *m) {
         m->update.page = page;
         p->clock->frequency(p->clock_self, &hz, &error);
         timeline_init(m->update.page, p->clock->kind(p->clock_self), hz, error, m->job ? m->job->number : 0);
+        report_begin(m, m->update.page, NULL);
         return 0;
 }
 
@@ -311,7 +312,8 @@ static int fill_manifest(const Manager *m, Manifest *manifest) {
                 if (r < 0)
                         return r;
         }
-        return vf_links_fill(m, manifest);
+        int r = m->report ? report_copy(&m->report->report, &manifest->report) : 0;
+        return r < 0 ? r : vf_links_fill(m, manifest);
 }
 
 static void manifest_preserved(Call *c, int r) {

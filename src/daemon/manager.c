@@ -100,6 +100,7 @@ void manager_job_end(Manager *m, Job *j, const Refusal *why) {
         if (live && live != &j->timeline) {
                 j->timeline = *live;
                 j->has_timeline = true;
+                j->report = job_report_ref(m->report);
         }
         j->state = !why ? JOB_DONE : why->reason == REASON_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
         j->step = "";
@@ -123,7 +124,7 @@ void manager_job_end(Manager *m, Job *j, const Refusal *why) {
                 EMIT(m, job_forgotten, old);
                 if (m->incoming.job == old)
                         m->incoming.job = NULL;
-                free(old);
+                job_free(old);
         }
 }
 
@@ -133,6 +134,13 @@ const Timeline *manager_job_timeline(const Manager *m, const Job *j) {
         if (j->state == JOB_RUNNING && m->job == j && m->update.page)
                 return m->update.page;
         return j->has_timeline ? &j->timeline : NULL;
+}
+
+const Report *manager_job_report(const Manager *m, const Job *j) {
+        const Timeline *t = manager_job_timeline(m, j);
+        const JobReport *r = t && t != &j->timeline ? m->report : j->report;
+
+        return r ? &r->report : NULL;
 }
 
 /* The update is over: rolled back, or finished in the new kernel. */
@@ -574,6 +582,7 @@ Manager *manager_free(Manager *m) {
                 fd_close(m->barrier.items[i]->lease);
         barrier_done(&m->barrier);
         job_list_done(&m->jobs);
+        m->report = job_report_unref(m->report);
         manifest_free(m->incoming.manifest);
         free(m->next.cmdline);
         free(m->notice);

@@ -17,8 +17,8 @@
  * files), manager-device.c (files that are devices), manager-update.c (prepare, freeze,
  * jump, rollback), manager-kernel.c (load, unload), manager-arrive.c (start-up),
  * manager-restart.c (start-up after a crash), manager-receive.c (the other side: claims,
- * finish), planner.c (what can go along), verify.c, vf-links.c (configuration space and VF
- * settings before and after), handover.c (devices on their way), hold.c (devices that the
+ * finish), manager-report.c (what participants say of their part), planner.c (what can go along), verify.c, vf-links.c
+ * (configuration space and VF settings before and after), handover.c (devices on their way), hold.c (devices that the
  * daemon holds itself), manager-store.c (the service manager's descriptor store),
  * recovery.c, registry.c (the runtime directory).
  */
@@ -179,6 +179,7 @@ struct Manager {
         bool luo_broken;  /* -EIO at the first open: for the whole boot */
         Update update;
         Incoming incoming;
+        JobReport *report;      /* of the last update, also when it is over; NULL: none has begun */
         DeviceList arrived;     /* what the last live update says of its devices; stays when it is over */
         LinkList arrived_links; /* the same of VF settings */
         uint64_t arrived_job;
@@ -283,6 +284,14 @@ void manager_unregister(Manager *m, Participant *p);
 int manager_ready(Manager *m, Participant *p, Want phase, Refusal *refusal);
 int manager_veto(Manager *m, Participant *p, Want phase, const char *reason, Refusal *refusal);
 int manager_delay(Manager *m, Participant *p, Want phase, uint64_t until, const char *reason, Refusal *refusal);
+/* Spans of its own that began and ended on CLOCK_MONOTONIC, in microseconds: kept with the
+ * last update, under way or over. All or none. */
+typedef struct ReportedSpan {
+        const char *name;
+        uint64_t begin_usec, length_usec;
+} ReportedSpan;
+
+int manager_report(Manager *m, const Participant *p, const ReportedSpan *spans, size_t n, Refusal *refusal);
 
 /* Whether all that is open now would survive a crash of the daemon. */
 bool manager_crash_safe(const Manager *m);
@@ -290,3 +299,5 @@ bool manager_crash_safe(const Manager *m);
 bool manager_cancelable(const Manager *m);
 /* The timeline of a job: the live page while it runs. NULL when it has none. */
 const Timeline *manager_job_timeline(const Manager *m, const Job *j);
+/* What participants reported for it; NULL when there is nothing. */
+const Report *manager_job_report(const Manager *m, const Job *j);

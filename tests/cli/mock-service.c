@@ -438,6 +438,12 @@ static int get_job_other(sd_bus *bus, const char *path, const char *interface, c
                                  : sd_bus_message_append(reply, "(uuuu)", 0, 0, 0, 0);
         if (streq(property, "Reconciliation"))
                 return sd_bus_message_append(reply, "a{su}", 1, "expected", j->jumped ? 3 : 0);
+        if (streq(property, "Reports"))
+                return j->jumped ? sd_bus_message_append(reply, "a(sstt)", 3, "vm-\xce\xb1", "stop", UINT64_C(2000000),
+                                                         UINT64_C(1250), "vm-\xce\xb1", "save", UINT64_C(2001250),
+                                                         UINT64_C(80000), "vm-b\033[31m", "cont", UINT64_C(3900000),
+                                                         UINT64_C(0))
+                                 : sd_bus_message_append(reply, "a(sstt)", 0);
         if (streq(property, "Registers"))
                 return j->jumped ? sd_bus_message_append(reply, "(tuuu)", UINT64_C(211), 1, 1, 1)
                                  : sd_bus_message_append(reply, "(tuuu)", UINT64_C(0), 0, 0, 0);
@@ -520,6 +526,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("ToRelease", "s", get_job_string, 0, 0),
         SD_BUS_PROPERTY("ToVersion", "s", get_job_string, 0, 0),
         SD_BUS_PROPERTY("Timeline", "a(stt)", get_job_other, 0, 0),
+        SD_BUS_PROPERTY("Reports", "a(sstt)", get_job_other, 0, 0),
         SD_BUS_PROPERTY("Blackout", "t", get_job_number, 0, 0),
         SD_BUS_PROPERTY("BlackoutError", "t", get_job_number, 0, 0),
         SD_BUS_PROPERTY("Clock", "s", get_job_string, 0, 0),

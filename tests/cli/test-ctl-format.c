@@ -245,7 +245,7 @@ static void test_json_numbers(void **state) {
         assert_int_equal(json_to_text(json_timeline(&job), JSON_SHORT, &text), 0);
         assert_string_equal(text, "{\"number\":18446744073709551615,\"update_id\":null,\"timeline\":[{\"step\":\"x\","
                                   "\"at_usec\":18446744073709551615,\"took_usec\":null,"
-                                  "\"error_usec\":18446744073709551614}],\"blackout_usec\":null,"
+                                  "\"error_usec\":18446744073709551614}],\"reports\":[],\"blackout_usec\":null,"
                                   "\"blackout_error_usec\":null,\"clock\":null}\n");
 }
 

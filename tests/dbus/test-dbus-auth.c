@@ -192,7 +192,7 @@ static void try_all(const Objects *o, bool granted) {
                 n_denied++;
                 n_own += own;
         }
-        assert_int_equal(n_own, 7); /* so many has Session and Participant: whoever adds one looks here */
+        assert_int_equal(n_own, 8); /* so many has Session and Participant: whoever adds one looks here */
         assert_true(granted || n_denied >= 22);
         assert_state(rig.bus, "normal");
         assert_int_equal(count_jobs(), n_jobs);

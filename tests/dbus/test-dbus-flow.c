@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <time.h>
 
 #define SESSION(path) path, "org.liveupdate1.Session"
 #define PARTICIPANT(path) path, "org.liveupdate1.Participant"
@@ -215,6 +216,89 @@ static void cancelled_while_waiting(void **state) {
         assert_state(rig.bus, "normal");
 }
 
+static uint64_t now_usec(void) {
+        struct timespec t;
+
+        assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+        return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / NSEC_PER_USEC;
+}
+
+/* Spans of a job, "NAME SPAN" each, in a line; their times are within the job's. */
+static const char *reports_of(const char *job) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *participant, *name;
+        sd_bus_message *reply = NULL;
+        static char text[512];
+        uint64_t at, took;
+        int r;
+
+        text[0] = '\0';
+        assert_true(sd_bus_get_property(rig.bus, "org.liveupdate1", JOB(job), "Reports", &error, &reply, "a(sstt)") >=
+                    0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(sstt)") >= 0);
+        while ((r = sd_bus_message_read(reply, "(sstt)", &participant, &name, &at, &took)) > 0) {
+                size_t n = strlen(text);
+                snprintf(text + n, sizeof(text) - n, "%s%s %s", n ? ", " : "", participant, name);
+                assert_true(at < 60 * USEC_PER_SEC);
+                assert_true(took < 60 * USEC_PER_SEC);
+        }
+        assert_int_equal(r, 0);
+        sd_bus_message_unref(reply);
+        return text;
+}
+
+/* A participant's own part of the timeline, while the update runs and after it. */
+static void reports(void **state) {
+        char participant[256], job[64], cancel[64];
+
+        load_kernel();
+        uint64_t before = now_usec();
+        _unused_ _cleanup_close_ int lease = join(rig.bus, "vm-r", "prepare", participant);
+        rig.n_requests = 0;
+        snprintf(job, sizeof(job), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
+        rig_wait_request(&rig, "prepare", 1);
+        uint64_t begin = now_usec();
+#define REPORT PARTICIPANT(participant), "Report", "a(stt)"
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "Stop", begin, UINT64_C(0));
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "", begin, UINT64_C(0));
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "far-too-long-a-name", begin, UINT64_C(0));
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "stop", begin, 60 * USEC_PER_SEC);
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "stop", begin, UINT64_MAX);
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "stop", UINT64_MAX, UINT64_C(0));
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "stop", before, UINT64_C(1));
+        /* All of a call, or none. */
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 2, "stop", begin, UINT64_C(0), "save", before,
+                     UINT64_C(0));
+        assert_string_equal(reports_of(job), "");
+        expect_ok(rig.bus, REPORT, 0);
+        expect_ok(rig.bus, REPORT, 2, "stop", begin, UINT64_C(0), "save", begin, now_usec() - begin);
+        assert_string_equal(reports_of(job), "vm-r stop, vm-r save");
+        expect_ok(rig.bus, PARTICIPANT(participant), "Ready", "s", "prepare");
+        assert_string_equal(rig_job_end(&rig, job)->result, "done");
+        snprintf(cancel, sizeof(cancel), "%s", expect_job(rig.bus, MANAGER, "Cancel", "a{sv}", 0));
+        assert_string_equal(rig_job_end(&rig, cancel)->result, "done");
+        assert_state(rig.bus, "normal");
+        expect_ok(rig.bus, REPORT, 1, "cont", now_usec(), UINT64_C(0));
+        assert_string_equal(reports_of(job), "vm-r stop, vm-r save, vm-r cont");
+        for (int i = 3; i < 32; i++)
+                expect_ok(rig.bus, REPORT, 1, "more", begin, UINT64_C(0));
+        expect_error(rig.bus, ERROR("Limit"), REPORT, 1, "more", begin, UINT64_C(0));
+
+        /* The next update begins anew, and what belongs to the last one is none of its own. */
+        rig.n_requests = 0;
+        snprintf(cancel, sizeof(cancel), "%s", expect_job(rig.bus, MANAGER, "Prepare", "a{sv}", 0));
+        rig_wait_request(&rig, "prepare", 1);
+        expect_error(rig.bus, ERROR("InvalidArgument"), REPORT, 1, "stop", begin, UINT64_C(0));
+        expect_ok(rig.bus, REPORT, 1, "again", now_usec(), UINT64_C(0));
+        assert_string_equal(reports_of(cancel), "vm-r again");
+        assert_non_null(strstr(reports_of(job), "vm-r stop, vm-r save, vm-r cont, vm-r more"));
+        expect_ok(rig.bus, PARTICIPANT(participant), "Ready", "s", "prepare");
+        assert_string_equal(rig_job_end(&rig, cancel)->result, "done");
+        snprintf(cancel, sizeof(cancel), "%s", expect_job(rig.bus, MANAGER, "Cancel", "a{sv}", 0));
+        assert_string_equal(rig_job_end(&rig, cancel)->result, "done");
+        assert_state(rig.bus, "normal");
+}
+
 /* The veto's words reach whoever asked for the update. */
 static void a_veto(void **state) {
         char participant[256], job[64];
@@ -365,6 +449,7 @@ int main(void) {
                 cmocka_unit_test(a_death),
                 cmocka_unit_test(requests_are_private),
                 cmocka_unit_test(two_updates),
+                cmocka_unit_test(reports),
         };
 
         return cmocka_run_group_tests_name("dbus-flow", tests, set_up, tear_down);

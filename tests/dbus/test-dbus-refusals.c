@@ -295,6 +295,10 @@ static void answers(void **state) {
         expect_error(rig.bus, ERROR("WrongState"), PARTICIPANT, "Ready", "s", "prepare");
         expect_error(rig.bus, ERROR("WrongState"), PARTICIPANT, "Veto", "ss", "prepare", "no");
         expect_error(rig.bus, ERROR("WrongState"), PARTICIPANT, "Delay", "sts", "prepare", UINT64_C(1), "slow");
+        /* Reports: of its own, and of an update that there is. */
+        expect_error(stranger, ERROR("NotOwner"), PARTICIPANT, "Report", "a(stt)", 0);
+        expect_error(rig.bus, ERROR("WrongState"), PARTICIPANT, "Report", "a(stt)", 1, "stop", UINT64_C(1),
+                     UINT64_C(1));
         sd_bus_close_unref(stranger);
         assert_int_equal(close(lease), 0);
         rig_wait_removed(&rig, path);

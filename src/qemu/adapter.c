@@ -23,8 +23,18 @@ typedef struct Adapter {
         Machine machine;
         bool prepared;
         bool frozen;
+        bool came_over;
         bool ending; /* the user wants it to end */
 } Adapter;
+
+/* What the pause took, once the guest runs again or the jump is near. */
+static void report(Adapter *a) {
+        Problem p;
+
+        if (client_report(&a->client, &a->machine.spans, &p) < 0)
+                log_info("%s: the timeline lacks what it took: %s", a->options->name, p.text);
+        a->machine.spans.n = 0;
+}
 
 /* A machine that cannot do what it is asked is a veto, and says so once. */
 static void veto(Adapter *a, const char *phase, const Problem *p) {
@@ -46,6 +56,7 @@ static void run_on(Adapter *a, const char *why) {
                 log_error("%s: does not go on: %s", a->options->name, p.text);
         else
                 log_info("%s: goes on (%s)", a->options->name, why);
+        report(a);
 }
 
 static int prepare(Adapter *a, Problem *p) {
@@ -56,11 +67,16 @@ static int prepare(Adapter *a, Problem *p) {
         if (r < 0)
                 return r;
         a->prepared = true;
-        return client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
+        a->machine.spans.n = 0;
+        uint64_t begin = spans_now();
+        r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
+        spans_add(&a->machine.spans, "preserve-memory", begin);
+        report(a);
+        return r;
 }
 
 static uint64_t time_left(uint64_t deadline_usec) {
-        uint64_t now = machine_now();
+        uint64_t now = spans_now();
 
         return deadline_usec == 0 ? SAVE_USEC : deadline_usec > now ? deadline_usec - now : 0;
 }
@@ -71,11 +87,15 @@ static int freeze(Adapter *a, uint64_t deadline_usec, Problem *p) {
         if (!a->prepared)
                 return problem(p, "not-prepared", "the machine was not there when the update was prepared");
         a->frozen = true;
+        a->machine.spans.n = 0;
         int r = machine_freeze(&a->machine, time_left(deadline_usec), &state, &record, p);
+        uint64_t begin = spans_now();
         if (r >= 0)
                 r = client_preserve(&a->client, state, TOKEN_STATE, p);
         if (r >= 0)
                 r = client_preserve(&a->client, record, TOKEN_RECORD, p);
+        spans_add(&a->machine.spans, "preserve", begin);
+        report(a);
         return r;
 }
 
@@ -179,11 +199,15 @@ static int begin(Adapter *a, Problem *p) {
         _cleanup_(spec_done) Spec spec = { 0 };
 
         int r = machine_adopt(&a->machine, p);
-        if (r >= 0)
-                return arrive_adopted(&a->machine, &a->client, p);
+        if (r >= 0) {
+                r = arrive_adopted(&a->machine, &a->client, p);
+                a->came_over = r > 0;
+                return r;
+        }
         if (r != -ENOENT)
                 return r;
         r = arrive(&a->machine, &a->client, p);
+        a->came_over = r >= 0;
         if (r != -ENOENT)
                 return r;
         if (!a->options->program)
@@ -227,7 +251,6 @@ static int run(Adapter *a, Problem *p) {
                 r = begin(a, p);
         if (r < 0)
                 return r;
-        bool came_over = a->machine.running.spec.n_spans > 0;
         r = watch(a);
         if (r < 0)
                 return problem_errno(p, r, "system", "watching QEMU");
@@ -237,7 +260,9 @@ static int run(Adapter *a, Problem *p) {
         (void)sd_notifyf(false, "READY=1\nSTATUS=QEMU %s runs", a->machine.version);
         log_info("%s: QEMU %s runs as process %d", a->options->name, a->machine.version,
                  (int)a->machine.running.process.pid);
-        if (came_over)
+        if (r >= 0)
+                report(a);
+        if (a->came_over)
                 set_guest_time(a);
         r = sd_event_loop(a->event);
         return r < 0 ? problem_errno(p, r, "qemu-ended", "QEMU ended by itself") : 0;

@@ -34,7 +34,7 @@ static int retrieve(Client *c, Cargo *cargo, Problem *p) {
         r = fd_read_all(record, SPEC_SIZE_MAX, &text, &size);
         if (r < 0)
                 return problem_errno(p, r, "record-damaged", "reading the machine's record");
-        r = spec_decode(text, size, &cargo->spec, p);
+        r = spec_unseal(text, size, &cargo->spec, p);
         if (r < 0)
                 return r;
         if (!streq(cargo->spec.name, c->name))
@@ -44,23 +44,20 @@ static int retrieve(Client *c, Cargo *cargo, Problem *p) {
 
 static int attempt(Machine *m, Client *c, Problem *p) {
         _cleanup_(cargo_done) Cargo cargo = { .ram_fd = -1, .state_fd = -1 };
-        uint64_t begin = machine_now();
+        uint64_t begin = spans_now();
 
+        m->spans.n = 0;
         int r = retrieve(c, &cargo, p);
         if (r < 0)
                 return r;
-        spec_add_span(&cargo.spec, "retrieve", machine_now() - begin);
+        spans_add(&m->spans, "retrieve", begin);
         return machine_restore(m, &cargo.spec, TAKE_FD(cargo.ram_fd), cargo.state_fd, p);
 }
 
 static int go_on(Machine *m, Problem *p) {
         int r = machine_go_live(m, p);
-        uint64_t begin = machine_now();
 
-        if (r >= 0)
-                r = machine_resume(m, p);
-        spec_add_span(&m->running.spec, "cont", machine_now() - begin);
-        return r;
+        return r < 0 ? r : machine_resume(m, p);
 }
 
 /* The guest runs: whatever goes wrong here, it is not to be stopped. */
@@ -123,7 +120,8 @@ int arrive_adopted(Machine *m, Client *c, Problem *p) {
                                               NULL);
                 r = vm_cont(&m->qmp, p);
         }
-        if (r >= 0 && client_claim_session(c, p) >= 0)
-                finish(c);
-        return r < 0 ? r : 0;
+        if (r < 0 || client_claim_session(c, p) < 0)
+                return r < 0 ? r : 0;
+        finish(c);
+        return 1;
 }

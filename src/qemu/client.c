@@ -131,6 +131,30 @@ int client_ready(Client *c, const char *phase, Problem *p) {
         return call(c, c->participant, LIVEUPDATE_PARTICIPANT_INTERFACE, "Ready", NULL, p, "s", phase);
 }
 
+int client_report(Client *c, const Spans *spans, Problem *p) {
+        sd_bus_message *m = NULL;
+
+        if (!c->participant || spans->n == 0)
+                return 0;
+        int r = sd_bus_message_new_method_call(c->bus, &m, LIVEUPDATE_BUS_NAME, c->participant,
+                                               LIVEUPDATE_PARTICIPANT_INTERFACE, "Report");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(stt)");
+        for (size_t i = 0; r >= 0 && i < spans->n; i++)
+                r = sd_bus_message_append(m, "(stt)", spans->items[i].name, spans->items[i].begin_usec,
+                                          spans->items[i].usec);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = sd_bus_message_set_expect_reply(m, 0);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, 0);
+        if (r >= 0)
+                r = sd_bus_send(c->bus, m, NULL);
+        sd_bus_message_unref(m);
+        return r < 0 ? problem_errno(p, r, "bus", "Report") : 0;
+}
+
 int client_veto(Client *c, const char *phase, const Problem *why) {
         return call(c, c->participant, LIVEUPDATE_PARTICIPANT_INTERFACE, "Veto", NULL, NULL, "ss", phase, why->text);
 }

@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "problem.h"
+#include "spans.h"
 
 enum { TOKEN_RAM = 1, TOKEN_STATE = 2, TOKEN_RECORD = 3 };
 
@@ -37,6 +38,8 @@ int client_register(Client *c, Problem *p);
 bool client_is_registered(Client *c);
 int client_ready(Client *c, const char *phase, Problem *p);
 int client_veto(Client *c, const char *phase, const Problem *why);
+/* What the pause took, for the timeline. Not waited for: a reply would be part of it. */
+int client_report(Client *c, const Spans *spans, Problem *p);
 /* The daemon's state ("normal", "frozen", …) into buf; -ENOTCONN when there is no daemon. */
 int client_state(Client *c, char *buf, size_t size, Problem *p);
 

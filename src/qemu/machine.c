@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "carry.h"
+#include "common/crc32.h"
 #include "common/fd.h"
 #include "machine.h"
 
 #define ASK_USEC (30 * USEC_PER_SEC)
 #define START_USEC (120 * USEC_PER_SEC)
-
-uint64_t machine_now(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / NSEC_PER_USEC;
-}
 
 void machine_done(Machine *m) {
         Runtime *rt = m->runtime;
@@ -223,18 +216,67 @@ int machine_adopt(Machine *m, Problem *p) {
         return 0;
 }
 
+/* The state, which is read twice to be sure of it: a flipped bit is a wrong register that
+ * QEMU would load without a word. */
+
+enum { STATE_SIZE_MAX = 1 << 30 };
+
+static int measure_state(int fd, uint64_t *ret_size, uint64_t *ret_crc, Problem *p) {
+        _cleanup_free_ char *bytes = NULL;
+        size_t size;
+
+        int r = fd_read_all(fd, STATE_SIZE_MAX, &bytes, &size);
+        if (r < 0)
+                return problem_errno(p, r, "state-damaged", "reading the device state");
+        *ret_size = size;
+        *ret_crc = crc32_ieee(bytes, size);
+        return 0;
+}
+
+static int check_state(const Spec *spec, int fd, Problem *p) {
+        uint64_t size, crc;
+
+        int r = measure_state(fd, &size, &crc, p);
+        if (r < 0)
+                return r;
+        if (size != spec->state_size)
+                return problem(p, "state-damaged", "the device state has %lu bytes, %lu were saved",
+                               (unsigned long)size, (unsigned long)spec->state_size);
+        if (crc != spec->state_crc)
+                return problem(p, "state-damaged",
+                               "the device state is not what was saved: its checksum is %08lx, not %08lx",
+                               (unsigned long)crc, (unsigned long)spec->state_crc);
+        return 0;
+}
+
+/* A device too many would load as if it had just been plugged in. */
+static int check_devices(Machine *m, Problem *p) {
+        _cleanup_strv_ Strv devices = { 0 };
+
+        int r = vm_devices(&m->qmp, &devices, p);
+        if (r >= 0 && !strv_equal(&devices, &m->running.spec.devices))
+                return problem(p, "other-machine",
+                               "%s started with other devices than the machine was saved with: is it another program?",
+                               m->running.spec.program);
+        return r;
+}
+
 int machine_restore(Machine *m, Spec *spec, int ram_fd, int state_fd, Problem *p) {
         m->running.spec = *spec;
         *spec = (Spec){ 0 };
         m->running.ram_fd = ram_fd;
 
-        uint64_t begin = machine_now();
-        int r = launch(m, true, p);
-        spec_add_span(&m->running.spec, "start", machine_now() - begin);
-        begin = machine_now();
+        int r = check_state(&m->running.spec, state_fd, p);
+        uint64_t begin = spans_now();
+        if (r >= 0)
+                r = launch(m, true, p);
+        spans_add(&m->spans, "start", begin);
+        begin = spans_now();
+        if (r >= 0)
+                r = check_devices(m, p);
         if (r >= 0)
                 r = vm_load(&m->qmp, m->version, state_fd, START_USEC, p);
-        spec_add_span(&m->running.spec, "load", machine_now() - begin);
+        spans_add(&m->spans, "load", begin);
         if (r < 0)
                 machine_kill(m);
         return r;
@@ -242,11 +284,29 @@ int machine_restore(Machine *m, Spec *spec, int ram_fd, int state_fd, Problem *p
 
 /* The pause. */
 
+static int save(Machine *m, uint64_t timeout_usec, int *ret_state_fd, Problem *p) {
+        _cleanup_close_ int state = -1;
+        Spec *spec = &m->running.spec;
+        uint64_t begin = spans_now();
+
+        int r = measure_disks(spec, p);
+        if (r >= 0)
+                r = memfd_new("device-state", 0, &state);
+        if (r >= 0)
+                r = vm_save(&m->qmp, m->version, state, timeout_usec, p);
+        if (r >= 0)
+                r = measure_state(state, &spec->state_size, &spec->state_crc, p);
+        spans_add(&m->spans, "save", begin);
+        if (r >= 0)
+                *ret_state_fd = TAKE_FD(state);
+        return r;
+}
+
 int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *ret_record_fd, Problem *p) {
         _cleanup_close_ int state = -1, record = -1;
         _cleanup_free_ char *text = NULL;
         Spec *spec = &m->running.spec;
-        uint64_t begin = machine_now();
+        uint64_t begin = spans_now();
         size_t size;
 
         int running = vm_running(&m->qmp, p);
@@ -254,19 +314,12 @@ int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *re
                 return running;
         spec->paused = !running;
         int r = vm_stop(&m->qmp, p);
-        uint64_t stopped = machine_now();
+        spans_add(&m->spans, "stop", begin);
         if (r >= 0)
-                r = measure_disks(spec, p);
-        if (r >= 0)
-                r = memfd_new("device-state", 0, &state);
-        if (r >= 0)
-                r = vm_save(&m->qmp, m->version, state, timeout_usec, p);
+                r = save(m, timeout_usec, &state, p);
         if (r < 0)
                 return r;
-        spec->n_spans = 0;
-        spec_add_span(spec, "stop", stopped - begin);
-        spec_add_span(spec, "save", machine_now() - stopped);
-        r = spec_encode(spec, &text, &size);
+        r = spec_seal(spec, &text, &size);
         if (r >= 0)
                 r = memfd_new_sealed("machine", text, size, &record);
         if (r < 0)
@@ -277,5 +330,9 @@ int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *re
 }
 
 int machine_resume(Machine *m, Problem *p) {
-        return m->running.spec.paused ? 0 : vm_cont(&m->qmp, p);
+        uint64_t begin = spans_now();
+
+        int r = m->running.spec.paused ? 0 : vm_cont(&m->qmp, p);
+        spans_add(&m->spans, "cont", begin);
+        return r;
 }

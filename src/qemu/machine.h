@@ -9,6 +9,7 @@
 #pragma once
 
 #include "runtime.h"
+#include "spans.h"
 #include "vm.h"
 
 typedef struct Machine {
@@ -16,6 +17,7 @@ typedef struct Machine {
         Running running;
         Qmp qmp;
         char *version; /* of the QEMU that runs */
+        Spans spans;   /* of the pause, not reported yet */
 } Machine;
 
 #define MACHINE_NONE ((Machine){ .running = { .process = PROCESS_NONE, .ram_fd = -1 }, .qmp = { .fd = -1 } })
@@ -32,12 +34,12 @@ int machine_start(Machine *m, Spec *spec, Problem *p);
 int machine_adopt(Machine *m, Problem *p);
 /* Whether this program and these disks are fit to go on with; ram_fd has the right size. */
 int machine_check_arrival(const Spec *spec, int ram_fd, Problem *p);
-/* Takes spec and ram_fd over, also on failure. Not live yet. */
+/* Takes spec and ram_fd over, also on failure. Not live yet. A state that is not the one
+ * that was saved, and devices other than those it was saved with, are refused. */
 int machine_restore(Machine *m, Spec *spec, int ram_fd, int state_fd, Problem *p);
 int machine_go_live(Machine *m, Problem *p);
 
 /* Stops the guest and saves its state and record; timed. The guest stays stopped. */
 int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *ret_record_fd, Problem *p);
-/* Lets it run on, unless it was paused by its owner. */
+/* Lets it run on, unless it was paused by its owner; timed. */
 int machine_resume(Machine *m, Problem *p);
-uint64_t machine_now(void); /* CLOCK_MONOTONIC, microseconds */

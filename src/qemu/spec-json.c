@@ -6,6 +6,7 @@
  */
 #include <json-c/json.h>
 
+#include "common/crc32.h"
 #include "common/utf8.h"
 #include "spec.h"
 
@@ -59,15 +60,6 @@ static int put_disks(json_object *o, const Spec *s) {
         return r;
 }
 
-static int put_spans(json_object *o, const Spec *s) {
-        json_object *a = json_object_new_array();
-
-        int r = put(o, "spans", a);
-        for (size_t i = 0; r >= 0 && i < s->n_spans; i++)
-                r = put_pair(a, s->spans[i].name, s->spans[i].usec);
-        return r;
-}
-
 int spec_encode(const Spec *s, char **ret, size_t *ret_size) {
         _cleanup_(json_object_putp) json_object *o = json_object_new_object();
 
@@ -87,7 +79,8 @@ int spec_encode(const Spec *s, char **ret, size_t *ret_size) {
         r = r < 0 ? r : put(o, "paused", json_object_new_boolean(s->paused));
         r = r < 0 ? r : put_strv(o, "devices", &s->devices);
         r = r < 0 ? r : put_disks(o, s);
-        r = r < 0 ? r : put_spans(o, s);
+        r = r < 0 ? r : put(o, "state-size", json_object_new_uint64(s->state_size));
+        r = r < 0 ? r : put(o, "state-crc", json_object_new_uint64(s->state_crc));
         if (r < 0)
                 return r;
         const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
@@ -145,11 +138,6 @@ static int take_disk(Spec *s, const char *text, uint64_t number) {
         return spec_add_disk(s, text, number);
 }
 
-static int take_span(Spec *s, const char *text, uint64_t number) {
-        spec_add_span(s, text, number);
-        return 0;
-}
-
 static int get_pairs(json_object *o, const char *key, Spec *s, TakePair take, Problem *p) {
         if (!json_object_is_type(o, json_type_array) || json_object_array_length(o) > SPEC_ITEMS_MAX)
                 return bad(p, key, "not a list, or too long");
@@ -201,8 +189,10 @@ static int decode_key(const char *key, json_object *v, Spec *s, Problem *p) {
                 return get_strv(v, key, &s->devices, p);
         if (streq(key, "disks"))
                 return get_pairs(v, key, s, take_disk, p);
-        if (streq(key, "spans"))
-                return get_pairs(v, key, s, take_span, p);
+        if (streq(key, "state-size"))
+                return get_number(v, key, &s->state_size, p);
+        if (streq(key, "state-crc"))
+                return get_number(v, key, &s->state_crc, p);
         if (streq(key, "paused")) {
                 s->paused = json_object_get_boolean(v);
                 return json_object_is_type(v, json_type_boolean) ? 0 : bad(p, key, "not true or false");
@@ -254,4 +244,41 @@ int spec_decode(const char *text, size_t size, Spec *ret, Problem *p) {
         *ret = s;
         s = (Spec){ 0 };
         return 0;
+}
+
+/* The seal. */
+
+enum { SEAL_SIZE = 10 }; /* a newline, 8 hex digits, a newline */
+
+static void write_seal(char seal[static SEAL_SIZE + 1], const char *text, size_t size) {
+        (void)snprintf(seal, SEAL_SIZE + 1, "\n%08x\n", crc32_ieee(text, size));
+}
+
+int spec_seal(const Spec *s, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+
+        int r = spec_encode(s, &text, &size);
+        if (r < 0)
+                return r;
+        char *sealed = realloc(text, size + SEAL_SIZE + 1);
+        if (!sealed)
+                return -ENOMEM;
+        text = NULL;
+        write_seal(sealed + size, sealed, size);
+        *ret = sealed;
+        *ret_size = size + SEAL_SIZE;
+        return 0;
+}
+
+int spec_unseal(const char *text, size_t size, Spec *ret, Problem *p) {
+        char seal[SEAL_SIZE + 1];
+
+        if (size < SEAL_SIZE)
+                return bad(p, "seal", "too short");
+        size -= SEAL_SIZE;
+        write_seal(seal, text, size);
+        if (memcmp(seal, text + size, SEAL_SIZE) != 0)
+                return bad(p, "seal", "the checksum does not match");
+        return spec_decode(text, size, ret, p);
 }

@@ -32,14 +32,6 @@ int spec_add_disk(Spec *s, const char *path, uint64_t size) {
         return 0;
 }
 
-void spec_add_span(Spec *s, const char *name, uint64_t usec) {
-        if (s->n_spans == ELEMENTSOF(s->spans))
-                return;
-        Span *span = &s->spans[s->n_spans++];
-        snprintf(span->name, sizeof(span->name), "%s", name);
-        span->usec = usec;
-}
-
 static int add_memory(const Spec *s, int ram_fd, Strv *l) {
         _cleanup_free_ char *id = keyval_escape(s->ram_id);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A virtual machine as the other side needs it: the QEMU it runs on, its command line as
- * the user wrote it but for what is ours (machine, memory), its memory, its disks, and how
- * long each step of the pause took. It crosses the kexec as JSON in a preserved memfd,
+ * the user wrote it but for what is ours (machine, memory), its memory, its disks, and what
+ * its device state must be. It crosses the kexec as JSON in a preserved memfd,
  * versioned and bounded; what is not wholly understood is refused.
  *
  * Always: ram_size > 0, machine names a versioned type, args holds neither -machine nor
@@ -20,12 +20,6 @@ typedef struct Disk {
         uint64_t size; /* bytes; 0: not a regular file */
 } Disk;
 
-/* A step of the pause, as it is shown in the job. */
-typedef struct Span {
-        char name[16];
-        uint64_t usec;
-} Span;
-
 typedef struct Spec {
         char *name;      /* also of the session */
         char *program;   /* absolute path of QEMU */
@@ -41,19 +35,20 @@ typedef struct Spec {
         Strv devices; /* QOM names of what is plugged in, sorted */
         Disk *disks;
         size_t n_disks;
-        Span spans[16];
-        size_t n_spans;
+        uint64_t state_size; /* of the device state that goes with it; 0: none was saved */
+        uint64_t state_crc;
 } Spec;
 
 void spec_done(Spec *s);
 int spec_add_disk(Spec *s, const char *path, uint64_t size);
-/* The name is cut to what fits; one more than fits is dropped. */
-void spec_add_span(Spec *s, const char *name, uint64_t usec);
-
 /* Compact JSON, NUL-terminated; caller frees. */
 int spec_encode(const Spec *s, char **ret, size_t *ret_size);
 /* Takes text from another kernel's adapter apart. -EINVAL with a Problem; -ENOMEM. */
 int spec_decode(const char *text, size_t size, Spec *ret, Problem *p);
+/* The same with a checksum after it: a record that was torn is never taken for one. */
+int spec_seal(const Spec *s, char **ret, size_t *ret_size);
+/* Checks the seal and decodes what is before it. */
+int spec_unseal(const char *text, size_t size, Spec *ret, Problem *p);
 
 /* The whole argv for a QEMU with the memory in descriptor ram_fd, QMP on the listening
  * socket qmp_fd, and waiting for a migration if incoming. */

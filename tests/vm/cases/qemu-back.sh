@@ -6,7 +6,7 @@
 # on and has lost nothing; and in the end an update takes it along, though the adapter is
 # killed once on the way back.
 
-PLAN=43
+PLAN=44
 STAGES=2
 DEADLINE=120
 
@@ -46,6 +46,7 @@ stage1() {
         check 'freeze' liveupdatectl freeze
         check 'cancel after freeze' liveupdatectl cancel
         goes_on 'after a cancel'
+        inner_reports one 'preserve-memory stop save preserve cont'
 
         start_client vm-v --veto freeze
         client_says vm-v 'takes part'

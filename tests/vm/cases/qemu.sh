@@ -4,7 +4,7 @@
 # Two QEMU machines live through two changes of the host's kernel: their counters, boots
 # and memory go on, their disks have every write.
 
-PLAN=37
+PLAN=41
 STAGES=3
 MEMORY=1536
 DEADLINE=120
@@ -36,6 +36,8 @@ arrived() {
         like "$(liveupdatectl job "$1" 2>&1)" 'done' "job $1 is done"
         inner_whole one
         inner_whole two
+        inner_reports one 'preserve-memory stop save preserve retrieve start load cont'
+        inner_reports two 'preserve-memory stop save preserve retrieve start load cont'
         liveupdatectl timeline >&2
 }
 

@@ -61,3 +61,16 @@ inner_whole() {
         is "$(grep -c BROKEN "$(inner_log "$1")")" 0 "$1: nothing is broken"
         check "$1: every write is on the disk" luvm-records "$(inner_disk "$1")"
 }
+
+# inner_spans NAME: what its adapter reported for the last update's timeline, in order.
+inner_spans() { liveupdatectl timeline | sed -n "s/^$1  *\([a-z-]*\) .*/\1/p" | paste -sd ' '; }
+inner_spans_are() { [[ $(inner_spans "$1") == "$2" ]]; }
+
+# inner_reports NAME SPANS: they are just these, soon; one point.
+inner_reports() {
+        if wait_for 10 inner_spans_are "$1" "$2"; then
+                ok "$1: the timeline has $2"
+        else
+                not_ok "$1: the timeline has $2" "$(liveupdatectl timeline 2>&1)"
+        fi
+}

@@ -8,7 +8,7 @@
 #include "arrive.h"
 #include "client.h"
 #include "common/log.h"
-#include "machine.h"
+#include "takeover.h"
 
 #define AGENT_USEC (2 * USEC_PER_SEC)
 #define POWERDOWN_USEC (60 * USEC_PER_SEC)
@@ -210,10 +210,12 @@ static int begin(Adapter *a, Problem *p) {
         a->came_over = r >= 0;
         if (r != -ENOENT)
                 return r;
+        if (a->options->monitor)
+                return machine_take_over(&a->machine, a->options->name, a->options->monitor, a->options->hook, p);
         if (!a->options->program)
                 return problem(p, "nothing-to-resume", "no machine %s came over from another kernel",
                                a->options->name);
-        r = machine_spec(a->options->name, a->options->program, a->options->args, a->options->hook, &spec, p);
+        r = machine_spec(a->options->name, a->options->program, a->options->args, NULL, a->options->hook, &spec, p);
         return r < 0 ? r : machine_start(&a->machine, &spec, p);
 }
 

@@ -18,7 +18,8 @@ typedef struct AdapterOptions {
         const char *name;
         const char *base;    /* runtime directory */
         const char *hook;    /* or NULL */
-        const char *program; /* NULL: only bring back what came over */
+        const char *monitor; /* of a QEMU that runs already, or NULL */
+        const char *program; /* NULL without monitor: only bring back what came over */
         char *const *args;
 } AdapterOptions;
 

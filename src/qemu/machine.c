@@ -50,10 +50,12 @@ static int ask_version(const char *program, char **ret, Problem *p) {
         return *ret ? 0 : -ENOMEM;
 }
 
-int machine_spec(const char *name, const char *program, char *const *args, const char *hook, Spec *ret, Problem *p) {
-        _cleanup_free_ char *path = NULL, *version = NULL, *machines = NULL, *directory = getcwd(NULL, 0);
+int machine_spec(const char *name, const char *program, char *const *args, const char *directory, const char *hook,
+                 Spec *ret, Problem *p) {
+        _cleanup_free_ char *path = NULL, *version = NULL, *machines = NULL,
+                            *place = directory ? strdup(directory) : getcwd(NULL, 0);
 
-        if (!directory)
+        if (!place)
                 return problem_errno(p, -errno, "system", "the working directory");
         int r = process_find_program(program, &path, p);
         if (r >= 0)
@@ -65,7 +67,7 @@ int machine_spec(const char *name, const char *program, char *const *args, const
         CarryInput in = { .name = name,
                           .program = path,
                           .version = version,
-                          .directory = directory,
+                          .directory = place,
                           .hook = hook,
                           .machines = machines,
                           .args = args };
@@ -161,7 +163,7 @@ static int launch(Machine *m, bool incoming, Problem *p) {
         return r < 0 ? r : vm_enable(&m->qmp, p);
 }
 
-static int remember_version(Machine *m) {
+int machine_remember_version(Machine *m) {
         char *copy = strdup(m->version);
 
         if (!copy)
@@ -172,7 +174,7 @@ static int remember_version(Machine *m) {
 }
 
 int machine_go_live(Machine *m, Problem *p) {
-        int r = remember_version(m);
+        int r = machine_remember_version(m);
 
         m->running.live = true;
         return r < 0 ? r : runtime_save(m->runtime, &m->running, p);

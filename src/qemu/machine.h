@@ -27,8 +27,10 @@ void machine_done(Machine *m);
 /* Ends it. */
 void machine_kill(Machine *m);
 
-/* From the user's command line (without the program's name); it runs afterwards. */
-int machine_spec(const char *name, const char *program, char *const *args, const char *hook, Spec *ret, Problem *p);
+/* From the user's command line (without the program's name), as it is in directory (NULL:
+ * here); it runs afterwards. */
+int machine_spec(const char *name, const char *program, char *const *args, const char *directory, const char *hook,
+                 Spec *ret, Problem *p);
 int machine_start(Machine *m, Spec *spec, Problem *p);
 /* -ENOENT: none is running. One that was still loading is killed, and that is -ENOENT, too. */
 int machine_adopt(Machine *m, Problem *p);
@@ -38,6 +40,8 @@ int machine_check_arrival(const Spec *spec, int ram_fd, Problem *p);
  * that was saved, and devices other than those it was saved with, are refused. */
 int machine_restore(Machine *m, Spec *spec, int ram_fd, int state_fd, Problem *p);
 int machine_go_live(Machine *m, Problem *p);
+/* The QEMU that runs is the version that the next one must not be older than. */
+int machine_remember_version(Machine *m);
 
 /* Stops the guest and saves its state and record; timed. The guest stays stopped. */
 int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *ret_record_fd, Problem *p);

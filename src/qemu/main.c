@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * liveupdate-qemu: carries an unmodified QEMU virtual machine across the host's kernel
- * change. run starts it, or brings it back when it came over; resume only brings back;
+ * change. run starts it, or brings it back when it came over; adopt takes over one that
+ * runs; resume only brings back;
  * check says what would be carried and why not.
  */
 #include <getopt.h>
@@ -12,13 +13,16 @@
 
 static void usage(FILE *f) {
         fputs("liveupdate-qemu [OPTION...] run NAME -- QEMU ARGUMENT...\n"
+              "liveupdate-qemu [OPTION...] adopt NAME --qmp=SOCKET\n"
               "liveupdate-qemu [OPTION...] resume NAME\n"
               "liveupdate-qemu [OPTION...] check NAME -- QEMU ARGUMENT...\n\n"
               "Keeps a QEMU virtual machine alive while the host changes its kernel.\n\n"
               "  run     start the machine, or bring it back if it came over from another kernel\n"
+              "  adopt   take over a QEMU that runs, with its memory in a shared memfd\n"
               "  resume  only bring it back\n"
               "  check   print the command line that would be run, or why it cannot be carried\n\n"
               "     --hook=PROGRAM       PROGRAM start NAME makes the network before QEMU starts\n"
+              "     --qmp=SOCKET         the monitor of the QEMU to adopt, a UNIX socket\n"
               "     --runtime-dir=PATH   where the monitor's socket goes (" RUNTIME_DIRECTORY ")\n"
               "  -h --help               this text\n"
               "     --version            the version\n",
@@ -35,7 +39,7 @@ static int check(const AdapterOptions *o) {
         _cleanup_strv_ Strv argv = { 0 };
         Problem p = { 0 };
 
-        int r = machine_spec(o->name, o->program, o->args, o->hook, &spec, &p);
+        int r = machine_spec(o->name, o->program, o->args, NULL, o->hook, &spec, &p);
         if (r >= 0)
                 r = spec_argv(&spec, 3, 4, false, &argv);
         if (r < 0)
@@ -62,8 +66,12 @@ static int dispatch(int argc, char **argv, AdapterOptions *o) {
                 return usage_error("a verb and a name are needed");
         const char *verb = argv[0];
         o->name = argv[1];
+        if (o->monitor && !streq(verb, "adopt"))
+                return usage_error("--qmp goes with adopt");
         if (streq(verb, "resume"))
                 return argc == 2 ? run(o) : usage_error("resume takes a name alone");
+        if (streq(verb, "adopt"))
+                return o->monitor && argc == 2 ? run(o) : usage_error("adopt takes a name and --qmp=SOCKET");
         if (!streq(verb, "run") && !streq(verb, "check"))
                 return usage_error("the verb is not known");
         int at = argc > 2 && streq(argv[2], "--") ? 3 : 2;
@@ -79,6 +87,7 @@ int main(int argc, char **argv) {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 { "hook", required_argument, NULL, 'H' },
+                { "qmp", required_argument, NULL, 'q' },
                 { "runtime-dir", required_argument, NULL, 'r' },
                 {},
         };
@@ -95,6 +104,9 @@ int main(int argc, char **argv) {
                         return EXIT_SUCCESS;
                 case 'H':
                         o.hook = optarg;
+                        break;
+                case 'q':
+                        o.monitor = optarg;
                         break;
                 case 'r':
                         o.base = optarg;

@@ -48,6 +48,21 @@ int process_find(pid_t pid, uint64_t start_time, Process *ret) {
         return 0;
 }
 
+int process_open(pid_t pid, Process *ret) {
+        uint64_t start_time;
+        int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+        if (fd < 0)
+                return pid > 0 ? -errno : -ESRCH;
+        int r = read_start_time(pid, &start_time);
+        if (r < 0) {
+                fd_close(fd);
+                return r;
+        }
+        *ret = (Process){ .pid = pid, .pidfd = fd, .start_time = start_time };
+        return 0;
+}
+
 bool process_alive(const Process *process) {
         struct pollfd p = { .fd = process->pidfd, .events = POLLIN };
 

@@ -22,6 +22,8 @@ int process_find_program(const char *name, char **ret, Problem *p);
 int process_start(char *const *argv, const char *directory, const int *fds, size_t n_fds, Process *ret, Problem *p);
 /* Finds a process by what was written down. -ESRCH when it is not there (any more). */
 int process_find(pid_t pid, uint64_t start_time, Process *ret);
+/* One that runs, whoever started it. */
+int process_open(pid_t pid, Process *ret);
 bool process_alive(const Process *process);
 /* SIGKILL, and waits until it is gone. */
 void process_kill(Process *process);

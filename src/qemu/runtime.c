@@ -69,6 +69,13 @@ int runtime_listen(const Runtime *rt, int *ret_fd, Problem *p) {
         return 0;
 }
 
+int runtime_link(const Runtime *rt, const char *monitor, Problem *p) {
+        (void)unlinkat(rt->dir_fd, SOCKET, 0);
+        return symlinkat(monitor, rt->dir_fd, SOCKET) < 0
+                       ? problem_errno(p, -errno, "system", "linking %s to %s", rt->socket, monitor)
+                       : 0;
+}
+
 int runtime_connect(const Runtime *rt, int *ret_fd, Problem *p) {
         struct sockaddr_un a = address(rt);
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

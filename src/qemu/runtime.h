@@ -27,6 +27,8 @@ void runtime_close(Runtime *rt);
 
 /* A listening socket at the monitor's path. */
 int runtime_listen(const Runtime *rt, int *ret_fd, Problem *p);
+/* The monitor is a socket elsewhere. */
+int runtime_link(const Runtime *rt, const char *monitor, Problem *p);
 int runtime_connect(const Runtime *rt, int *ret_fd, Problem *p);
 
 /* A machine that is live may have run since its state was taken or given back, so the

@@ -104,6 +104,41 @@ int vm_devices(Qmp *q, Strv *ret, Problem *p) {
         return 0;
 }
 
+static int check_plugged(Qmp *q, const char *path, Problem *p) {
+        _cleanup_(json_object_putp) json_object *answer = NULL;
+        json_object *o = arguments("path", path);
+
+        if (!o || json_object_object_add(o, "property", json_object_new_string("hotplugged")) < 0) {
+                json_object_put(o);
+                return -ENOMEM;
+        }
+        int r = qmp_call(q, "qom-get", o, -1, CALL_USEC, &answer, p);
+        if (r < 0)
+                return r;
+        return json_object_get_boolean(answer)
+                       ? problem(p, "hot-plugged", "%s was plugged in after the start and is not in the command line",
+                                 path)
+                       : 0;
+}
+
+int vm_started_with(Qmp *q, Problem *p) {
+        static const char *const places[] = { "/machine/peripheral", "/machine/peripheral-anon" };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(places) && r >= 0; i++) {
+                _cleanup_strv_ Strv l = { 0 };
+
+                r = list_devices(q, places[i], &l, p);
+                for (size_t j = 0; r >= 0 && j < l.n; j++) {
+                        char path[512];
+                        int n = (int)strcspn(l.v[j], "/");
+                        if (snprintf(path, sizeof(path), "%s/%.*s", places[i], n, l.v[j]) < (int)sizeof(path))
+                                r = check_plugged(q, path, p);
+                }
+        }
+        return r;
+}
+
 int vm_check(Qmp *q, const Spec *s, Problem *p) {
         _cleanup_strv_ Strv devices = { 0 };
 

@@ -18,6 +18,8 @@ int vm_enable(Qmp *q, Problem *p);
 int vm_check(Qmp *q, const Spec *s, Problem *p);
 /* The names of plugged-in devices, sorted. */
 int vm_devices(Qmp *q, Strv *ret, Problem *p);
+/* Refuses a machine that has devices which were plugged in after its start. */
+int vm_started_with(Qmp *q, Problem *p);
 int vm_stop(Qmp *q, Problem *p);
 /* Whether the guest runs: 1 or 0. */
 int vm_running(Qmp *q, Problem *p);

@@ -138,13 +138,33 @@ static void test_check(void **state) {
                  "10}\r\n");
         assert_int_equal(vm_check(&rig->qmp, &spec, &p), -EINVAL);
         assert_string_equal(p.code, "hot-plugged");
+        say(rig,
+            "{\"return\": {}, \"id\": 11}\r\n"
+            "{\"return\": [{\"share\": true, \"size\": 4096}, {\"share\": true, \"size\": 4096}], \"id\": 12}\r\n");
+        assert_int_equal(vm_check(&rig->qmp, &spec, &p), -EINVAL);
+        assert_string_equal(p.code, "memory-several");
+}
+
+/* A machine that is adopted has the devices of its command line. */
+static void test_plugged(void **state) {
+        Rig *rig = *state;
+        Problem p;
+
+        say(rig, "{\"return\": [{\"name\": \"type\", \"type\": \"string\"}, {\"name\": \"d\", \"type\": "
+                 "\"child<edu>\"}], \"id\": 2}\r\n{\"return\": false, \"id\": 3}\r\n{\"return\": [], \"id\": 4}\r\n");
+        assert_int_equal(vm_started_with(&rig->qmp, &p), 0);
+        say(rig, "{\"return\": [], \"id\": 5}\r\n{\"return\": [{\"name\": \"device[0]\", \"type\": "
+                 "\"child<e1000e>\"}], \"id\": 6}\r\n{\"return\": true, \"id\": 7}\r\n");
+        assert_int_equal(vm_started_with(&rig->qmp, &p), -EINVAL);
+        assert_string_equal(p.code, "hot-plugged");
+        assert_non_null(strstr(p.text, "/machine/peripheral-anon/device[0]"));
 }
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(test_answers),  TEST(test_refusal), TEST(test_silence), TEST(test_end),
-                TEST(test_nonsense), TEST(test_save),    TEST(test_check),
+                TEST(test_nonsense), TEST(test_save),    TEST(test_check),   TEST(test_plugged),
         };
         return cmocka_run_group_tests_name("qmp", tests, NULL, NULL);
 }

@@ -144,6 +144,22 @@ static Manifest *golden_links(void) {
         return m;
 }
 
+static Manifest *golden_reports(void) {
+        ReportSpan spans[] = {
+                { .participant = "vm-größer", .name = "preserve-memory", .length = UINT64_MAX },
+                { .participant = "qemu-1",
+                  .uid = UINT32_MAX,
+                  .name = "stop",
+                  .begin = UINT64_C(1) << 63,
+                  .length = 7 },
+        };
+        Manifest *m = golden();
+
+        for (size_t i = 0; i < ELEMENTSOF(spans); i++)
+                assert_int_equal(report_add(&m->report, &spans[i], 1, NULL), 0);
+        return m;
+}
+
 static void assert_same_links(const Manifest *a, const Manifest *b) {
         assert_int_equal(a->n_links, b->n_links);
         assert_int_equal(a->n_vfs, b->n_vfs);
@@ -208,6 +224,9 @@ static void assert_same(const Manifest *a, const Manifest *b) {
                 assert_string_equal(d->snapshot, e->snapshot);
         }
         assert_same_links(a, b);
+        assert_int_equal(a->report.n, b->report.n);
+        for (size_t i = 0; i < a->report.n; i++)
+                assert_memory_equal(&a->report.items[i], &b->report.items[i], sizeof(a->report.items[i]));
 }
 
 static char *read_fixture(const char *path, size_t *ret_size) {
@@ -261,6 +280,7 @@ static const struct {
         { FIXTURES "v1.bin", FIXTURES "v1.json", golden },
         { FIXTURES "v1-devices.bin", FIXTURES "v1-devices.json", golden_devices },
         { FIXTURES "v1-links.bin", FIXTURES "v1-links.json", golden_links },
+        { FIXTURES "v1-reports.bin", FIXTURES "v1-reports.json", golden_reports },
         { FIXTURES "v1-grants.bin", FIXTURES "v1-grants.json", golden_grants },
 };
 
@@ -329,6 +349,7 @@ static void flipped_bytes_are_refused(const char *path) {
 static void every_flipped_byte_is_refused(void **state) {
         flipped_bytes_are_refused(FIXTURES "v1-devices.bin");
         flipped_bytes_are_refused(FIXTURES "v1-links.bin");
+        flipped_bytes_are_refused(FIXTURES "v1-reports.bin");
 }
 
 /* A torn write that left a valid header: every prefix of the body, checksum mended. */
@@ -347,6 +368,7 @@ static void prefixes_of_the_body_are_refused(const char *path) {
 static void every_prefix_of_the_body_is_refused(void **state) {
         prefixes_of_the_body_are_refused(FIXTURES "v1-devices.bin");
         prefixes_of_the_body_are_refused(FIXTURES "v1-links.bin");
+        prefixes_of_the_body_are_refused(FIXTURES "v1-reports.bin");
 }
 
 static void an_empty_manifest(void **state) {

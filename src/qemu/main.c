@@ -61,28 +61,25 @@ static int usage_error(const char *what) {
         return 2;
 }
 
-static int dispatch(int argc, char **argv, AdapterOptions *o) {
-        if (argc < 2)
-                return usage_error("a verb and a name are needed");
-        const char *verb = argv[0];
-        o->name = argv[1];
-        if (o->monitor && !streq(verb, "adopt"))
+static int dispatch(const char *verb, char **rest, AdapterOptions *o) {
+        if (streq(verb, "adopt"))
+                return o->monitor && !*rest ? run(o) : usage_error("adopt takes a name and --qmp=SOCKET");
+        if (o->monitor)
                 return usage_error("--qmp goes with adopt");
         if (streq(verb, "resume"))
-                return argc == 2 ? run(o) : usage_error("resume takes a name alone");
-        if (streq(verb, "adopt"))
-                return o->monitor && argc == 2 ? run(o) : usage_error("adopt takes a name and --qmp=SOCKET");
+                return !*rest ? run(o) : usage_error("resume takes a name alone");
         if (!streq(verb, "run") && !streq(verb, "check"))
                 return usage_error("the verb is not known");
-        int at = argc > 2 && streq(argv[2], "--") ? 3 : 2;
-        if (argc <= at)
+        if (!*rest)
                 return usage_error("QEMU's command line is missing");
-        o->program = argv[at];
-        o->args = argv + at + 1;
+        o->program = *rest;
+        o->args = rest + 1;
         return streq(verb, "run") ? run(o) : check(o);
 }
 
-int main(int argc, char **argv) {
+/* Up to the first word that is no option. 0, or 1 when the options were all there is to do
+ * (*ret_status says how it went). */
+static int take_options(int argc, char **argv, AdapterOptions *o, int *ret_status) {
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
@@ -91,28 +88,47 @@ int main(int argc, char **argv) {
                 { "runtime-dir", required_argument, NULL, 'r' },
                 {},
         };
-        AdapterOptions o = { .base = getenv("RUNTIME_DIRECTORY") ?: RUNTIME_DIRECTORY };
         int option;
 
         while ((option = getopt_long(argc, argv, "+h", options, NULL)) >= 0)
                 switch (option) {
                 case 'h':
                         usage(stdout);
-                        return EXIT_SUCCESS;
+                        *ret_status = EXIT_SUCCESS;
+                        return 1;
                 case 'V':
                         puts("liveupdate-qemu " PROJECT_VERSION);
-                        return EXIT_SUCCESS;
+                        *ret_status = EXIT_SUCCESS;
+                        return 1;
                 case 'H':
-                        o.hook = optarg;
+                        o->hook = optarg;
                         break;
                 case 'q':
-                        o.monitor = optarg;
+                        o->monitor = optarg;
                         break;
                 case 'r':
-                        o.base = optarg;
+                        o->base = optarg;
                         break;
                 default:
-                        return 2;
+                        *ret_status = 2;
+                        return 1;
                 }
-        return dispatch(argc - optind, argv + optind, &o);
+        return 0;
+}
+
+int main(int argc, char **argv) {
+        AdapterOptions o = { .base = getenv("RUNTIME_DIRECTORY") ?: RUNTIME_DIRECTORY };
+        int status;
+
+        if (take_options(argc, argv, &o, &status))
+                return status;
+        if (argc - optind < 2)
+                return usage_error("a verb and a name are needed");
+        const char *verb = argv[optind];
+        o.name = argv[optind + 1];
+        optind += 2;
+        /* Options may also come after the name; QEMU's own are behind its program or "--". */
+        if (take_options(argc, argv, &o, &status))
+                return status;
+        return dispatch(verb, argv + optind, &o);
 }

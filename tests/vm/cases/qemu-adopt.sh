@@ -34,6 +34,12 @@ start_plain() {
 
 adopt() { "$LUVM_BUILD/src/qemu/liveupdate-qemu" adopt "$1" --qmp="/run/luvm/$1.qmp"; }
 
+# start_adopt: of one, to stay.
+start_adopt() {
+        "$LUVM_BUILD/src/qemu/liveupdate-qemu" adopt one --qmp=/run/luvm/one.qmp >"$(adapter_log one)" 2>&1 3>&- 4>&- &
+        echo $! >/run/luvm/adapter-one.pid
+}
+
 # not_adopted REGEX WORD...: one that cannot be; it goes on, and is ended.
 not_adopted() {
         local regex=$1
@@ -57,13 +63,12 @@ stage1() {
 
         start_plain one -M q35,memory-backend=m -object memory-backend-memfd,id=m,size=64M,share=on
         check 'one boots' wait_for 60 inner_counts_past one 0
-        adopt one >"$(adapter_log one)" 2>&1 3>&- 4>&- &
-        echo $! >/run/luvm/adapter-one.pid
+        start_adopt
         adapter_says one 'runs as process'
         refused 1 'another liveupdate-qemu has' 'one adapter a machine' adopt one
         kill -9 "$(<"/run/luvm/adapter-one.pid")"
         inner_runs one 'with its adapter dead the guest runs'
-        adopt one >"$(adapter_log one)" 2>&1 3>&- 4>&- &
+        start_adopt
         adapter_says one 'runs as process'
 
         inner_count one >"$LUVM_SHARED/count-one"

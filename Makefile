@@ -5,7 +5,7 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain bench build install clean format
+.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain bench bench-qemu build install clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
@@ -15,6 +15,7 @@ help:
 	@echo 'make check-debug-kernel  the VM cases of the kernel module on a debug kernel; an hour'
 	@echo 'make check-chain  a hundred live updates in one VM; some 20 minutes'
 	@echo 'make bench       measure: see tests/bench'
+	@echo 'make bench-qemu  how long QEMU machines stand still, by phase; 20 minutes'
 	@echo 'make build       build in $(BUILD)'
 	@echo 'make install     install what was built (DESTDIR= for packaging)'
 	@echo 'make format      format the C sources with $(CLANG_FORMAT)'
@@ -45,6 +46,10 @@ check-chain:
 bench:
 	@scripts/deps.sh bench
 	@tests/bench/topology --build $(BUILD)
+
+bench-qemu: build
+	@scripts/deps.sh vm
+	@tests/bench/qemu --build $(BUILD)
 
 build:
 	@scripts/deps.sh build

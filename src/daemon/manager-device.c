@@ -50,6 +50,9 @@ static int check_function(const Manager *m, const Session *s, const char *text, 
         DevicePolicy policy = rules_apply(m->ports->rules, f);
         if (policy.deny)
                 return refuse(refusal, REASON_RULE_DENIES, text, "%s", policy.action_origin);
+        /* The plan says so of what it is asked about; a device that comes in a session is none of that. */
+        if (f->is_vf && m->next.loaded && m->next.no_vf)
+                return refuse(refusal, REASON_NEXT_NO_VF, text, "%s", m->next.release);
         Dma dma = plan_dma(f, policy.dma, planner_can(m));
         d->policy = handover_policy(dma);
         d->is_vf = f->is_vf;

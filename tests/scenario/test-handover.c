@@ -401,9 +401,9 @@ static void test_compared_when_adopted(void **state) {
         Client *c = client(m);
         Refusal why;
 
+        m->world->manager->next.no_vf = false; /* the fake image says nothing of them */
         assert_int_equal(preserve(m, c, pf, 8), REASON_NONE);
         assert_int_equal(preserve(m, c, vf, 9), REASON_NONE);
-        m->world->manager->next.no_vf = false; /* the fake image says nothing of them */
         assert_int_equal(update_with(m, vf, &why), 0);
         arrive(m);
         Job *j = m->world->manager->incoming.job;
@@ -521,9 +521,13 @@ static void test_vf_after_pf(void **state) {
         _cleanup_machine_ Machine *m = start();
         Client *c = client(m);
 
+        m->world->manager->next.no_vf = false;
         assert_int_equal(preserve(m, c, vf, 8), REASON_PF_NOT_PRESERVED);
         assert_string_equal(m->why.detail, "0000:01:02.0");
         assert_int_equal(preserve(m, c, pf, 8), REASON_NONE);
+        m->world->manager->next.no_vf = true;
+        assert_int_equal(preserve(m, c, vf, 9), REASON_NEXT_NO_VF);
+        m->world->manager->next.no_vf = false;
         assert_int_equal(preserve(m, c, vf, 9), REASON_NONE);
 }
 

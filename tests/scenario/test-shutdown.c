@@ -176,7 +176,12 @@ static void test_no_service_manager(void **state) {
         /* The plan sees it, so nothing is begun. */
         w->ports.shutdown = NULL;
         assert_int_equal(world_job(w, world_update), -EIO);
-        failed(w, &s);
+        assert_int_equal(w->last_failure.reason, REASON_SHUTDOWN_FAILED);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        assert_int_equal(w->clients[0].told[0], 0);
+        w->config.jump = JUMP_DIRECT;
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_true(w->kexec.jumped);
 }
 
 /* SIGKILL between the keeper's start and the shutdown's: who is restarted ends the keeper. */

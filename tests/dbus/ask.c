@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "common/names.h"
@@ -173,6 +174,18 @@ uint64_t property_number(sd_bus *bus, const char *path, const char *interface, c
         assert_true(r > 0);
         sd_bus_message_unref(reply);
         return type == 't' ? t : type == 'u' ? u : (uint64_t)b;
+}
+
+int take_object_and_fd(sd_bus_message *reply, char path[static 256]) {
+        const char *p;
+        int fd;
+
+        assert_true(sd_bus_message_read(reply, "oh", &p, &fd) > 0);
+        snprintf(path, 256, "%s", p);
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        assert_true(fd >= 0);
+        sd_bus_message_unref(reply);
+        return fd;
 }
 
 int text_file(const char *contents) {

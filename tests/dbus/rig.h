@@ -96,5 +96,8 @@ const char *property(sd_bus *bus, const char *path, const char *interface, const
 uint64_t property_number(sd_bus *bus, const char *path, const char *interface, const char *name, char type);
 #define assert_state(bus, state) assert_string_equal(property(bus, MANAGER, "State"), state)
 
+/* What the answer "oh" gives: the object's path, and a copy of the descriptor. Takes the reply. */
+int take_object_and_fd(sd_bus_message *reply, char path[static 256]);
+
 /* A memfd with this text. */
 int text_file(const char *text);

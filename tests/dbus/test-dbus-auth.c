@@ -44,20 +44,8 @@ static int tear_down(void **state) {
         return rig_stop(&rig);
 }
 
-static int keep_fd(sd_bus_message *reply, char path[static 256]) {
-        const char *p;
-        int fd;
-
-        assert_true(sd_bus_message_read(reply, "oh", &p, &fd) > 0);
-        snprintf(path, 256, "%s", p);
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        assert_true(fd >= 0);
-        sd_bus_message_unref(reply);
-        return fd;
-}
-
 static int open_session(sd_bus *bus, const char *name, char path[static 256]) {
-        return keep_fd(expect_reply(bus, MANAGER, "OpenSession", "sa{sv}", name, 0), path);
+        return take_object_and_fd(expect_reply(bus, MANAGER, "OpenSession", "sa{sv}", name, 0), path);
 }
 
 /* All methods. */
@@ -123,8 +111,9 @@ typedef struct Objects {
 
 static void make_objects(Objects *o) {
         o->session_fd = open_session(rig.bus, "vm-1", o->session);
-        o->lease = keep_fd(expect_reply(rig.bus, MANAGER, "Register", "ssa{sv}", "vm-1", "prepare:freeze:resume", 0),
-                           o->participant);
+        o->lease = take_object_and_fd(
+                expect_reply(rig.bus, MANAGER, "Register", "ssa{sv}", "vm-1", "prepare:freeze:resume", 0),
+                o->participant);
         snprintf(o->job, sizeof(o->job), "%s", expect_job(rig.bus, MANAGER, "UnloadKernel", "a{sv}", 0));
         (void)rig_job_end(&rig, o->job);
 }
@@ -569,7 +558,7 @@ static void owners_and_grants_cross_the_kexec(void **state) {
         polkit_start(&polkit, &rig, MOOD_YES);
         sd_bus *owner = rig_connect_as(&rig, OWNER), *friend = rig_connect_as(&rig, FRIEND);
         _cleanup_close_ int file = text_file("memory");
-        (void)close(keep_fd(
+        (void)close(take_object_and_fd(
                 expect_reply(owner, MANAGER, "OpenSession", "sa{sv}", "vm-1", 1, "grants", "au", 2, FRIEND, 12345),
                 path));
         (void)close(open_session(owner, "vm-2", mine));
@@ -587,7 +576,7 @@ static void owners_and_grants_cross_the_kexec(void **state) {
         text = expect_error(stranger, ERROR("NotOwner"), MANAGER, "ClaimSession", "sa{sv}", "vm-1", 0);
         assert_non_null(strstr(text, "uid 1"));
         expect_error(friend, ERROR("NotOwner"), MANAGER, "ClaimSession", "sa{sv}", "vm-2", 0);
-        (void)close(keep_fd(expect_reply(friend, MANAGER, "ClaimSession", "sa{sv}", "vm-1", 0), path));
+        (void)close(take_object_and_fd(expect_reply(friend, MANAGER, "ClaimSession", "sa{sv}", "vm-1", 0), path));
         expect_error(stranger, ERROR("NotOwner"), MANAGER, "ClaimSession", "sa{sv}", "vm-1", 0);
         expect_error(stranger, ERROR("NotOwner"), SESSION(path), "RetrieveFd", "ta{sv}", UINT64_C(1), 0);
         expect_error(stranger, ERROR("NotOwner"), SESSION(path), "Finish", "a{sv}", 0);
@@ -601,7 +590,7 @@ static void owners_and_grants_cross_the_kexec(void **state) {
         sd_bus_message_unref(reply);
         expect_ok(friend, SESSION(path), "Finish", "a{sv}", 0);
         /* root can do all of it for others. */
-        (void)close(keep_fd(expect_reply(rig.bus, MANAGER, "ClaimSession", "sa{sv}", "vm-2", 0), mine));
+        (void)close(take_object_and_fd(expect_reply(rig.bus, MANAGER, "ClaimSession", "sa{sv}", "vm-2", 0), mine));
         expect_ok(rig.bus, SESSION(mine), "Finish", "a{sv}", 0);
         rig_wait_removed(&rig, mine);
         assert_state(rig.bus, "normal");

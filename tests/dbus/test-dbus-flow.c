@@ -31,17 +31,9 @@ static int tear_down(void **state) {
 /* A call that returns an object and a descriptor. */
 static int object_and_fd(sd_bus *bus, const char *member, const char *types, const char *a, const char *b,
                          char path[static 256]) {
-        const char *p;
-        int fd;
-
         sd_bus_message *reply = b ? expect_reply(bus, MANAGER, member, types, a, b, 0)
                                   : expect_reply(bus, MANAGER, member, types, a, 0);
-        assert_true(sd_bus_message_read(reply, "oh", &p, &fd) > 0);
-        snprintf(path, 256, "%s", p);
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        assert_true(fd >= 0);
-        sd_bus_message_unref(reply);
-        return fd;
+        return take_object_and_fd(reply, path);
 }
 
 static int open_session(sd_bus *bus, const char *name, char path[static 256]) {

@@ -37,24 +37,12 @@ static int tear_down(void **state) {
         return rig_stop(&rig);
 }
 
-static int object_and_fd(sd_bus_message *reply, char path[static 256]) {
-        const char *p;
-        int fd;
-
-        assert_true(sd_bus_message_read(reply, "oh", &p, &fd) > 0);
-        snprintf(path, 256, "%s", p);
-        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        assert_true(fd >= 0);
-        sd_bus_message_unref(reply);
-        return fd;
-}
-
 static void open_session(sd_bus *bus, const char *name, char path[static 256]) {
-        (void)close(object_and_fd(expect_reply(bus, MANAGER, "OpenSession", "sa{sv}", name, 0), path));
+        (void)close(take_object_and_fd(expect_reply(bus, MANAGER, "OpenSession", "sa{sv}", name, 0), path));
 }
 
 static int join(sd_bus *bus, const char *name, char path[static 256]) {
-        return object_and_fd(expect_reply(bus, MANAGER, "Register", "ssa{sv}", name, "prepare", 0), path);
+        return take_object_and_fd(expect_reply(bus, MANAGER, "Register", "ssa{sv}", name, "prepare", 0), path);
 }
 
 static void refused(sd_bus *bus, const char *setting, const char *name) {

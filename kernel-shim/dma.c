@@ -13,6 +13,7 @@
  * use its IO virtual addresses as physical ones, so `continue` is refused there.
  */
 #include <linux/iommu.h>
+#include <linux/xarray.h>
 
 #include "liveupdate_vfio.h"
 
@@ -50,7 +51,7 @@ int luv_policy_set(unsigned long id, const char *word)
 		return -EINVAL;
 
 	guard(mutex)(&luv_lock);
-	if (xa_load(&luv_outgoing, id))
+	if (luv_record_of(id))
 		return -EBUSY;
 	if (dma < 0) {
 		if (xa_erase(&luv_policies, id))
@@ -81,7 +82,7 @@ void luv_policy_list(struct luv_window *w)
 	void *entry;
 
 	xa_for_each(&luv_policies, id, entry)
-		luv_line(w, false, id, "%s\n", luv_policy_words[xa_to_value(entry)]);
+		luv_list_line(w, false, id, "%s\n", luv_policy_words[xa_to_value(entry)]);
 }
 
 /**

@@ -13,16 +13,18 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bitmap.h>
 #include <linux/ctype.h>
+#include <linux/idr.h>
 #include <linux/kexec_handover.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
+#include <linux/xarray.h>
 
 #include "liveupdate_vfio.h"
 
-static struct luv_record *luv_out;
-static unsigned long *luv_used; /* which records of it are in use */
+static DEFINE_XARRAY(luv_records); /* records in use, by id */
+static struct luv_record *luv_out; /* where they lie */
+static DEFINE_IDA(luv_used); /* which of its places are */
 static struct luv_record *luv_in;
 static size_t luv_in_size;
 
@@ -37,31 +39,44 @@ static u32 luv_sum(const void *p, size_t size)
 	return sum;
 }
 
-static void luv_list_free(void)
+/**
+ * luv_list_new - memory that the next kernel finds by its name
+ * @name: of the subtree
+ * @size: in bytes
+ *
+ * Return: the memory, all zero, preserved, to be given to luv_list_free(); or an error
+ */
+void *luv_list_new(const char *name, size_t size)
 {
-	bitmap_free(luv_used);
-	luv_used = NULL;
-	kho_unpreserve_free(luv_out);
-	luv_out = NULL;
-}
-
-static int luv_list_make(void)
-{
-	size_t size = array_size(luv_max_functions, sizeof(*luv_out));
+	void *list = kho_alloc_preserve(size);
 	int err;
 
-	luv_out = kho_alloc_preserve(size);
-	if (IS_ERR(luv_out)) {
-		err = PTR_ERR(luv_out);
-		luv_out = NULL;
-		return err;
-	}
+	if (IS_ERR(list))
+		return list;
+	err = kho_add_subtree(name, list, size);
+	if (!err)
+		return list;
+	kho_unpreserve_free(list);
+	return ERR_PTR(err);
+}
 
-	luv_used = bitmap_zalloc(luv_max_functions, GFP_KERNEL);
-	err = luv_used ? kho_add_subtree(LUV_ABI, luv_out, size) : -ENOMEM;
-	if (err)
-		luv_list_free();
-	return err;
+void luv_list_free(void *list)
+{
+	kho_remove_subtree(list);
+	kho_unpreserve_free(list);
+}
+
+static int luv_out_make(void)
+{
+	void *list;
+
+	if (luv_out)
+		return 0;
+	list = luv_list_new(LUV_ABI, array_size(luv_max_functions, sizeof(*luv_out)));
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+	luv_out = list;
+	return 0;
 }
 
 /* NumVFs, First VF Offset and VF Stride; zeros for what is not a PF. */
@@ -77,31 +92,44 @@ static void luv_read_vfs(struct pci_dev *pdev, u16 *vfs)
 	pci_read_config_word(pdev, pos + PCI_SRIOV_VF_STRIDE, &vfs[2]);
 }
 
+/* Gives a place in the list back, and with the last one the list. */
+static void luv_record_drop(unsigned int i)
+{
+	ida_free(&luv_used, i);
+	if (!ida_is_empty(&luv_used) || !luv_out)
+		return;
+	luv_list_free(luv_out);
+	luv_out = NULL;
+}
+
 /**
  * luv_record_new - take a record of the outgoing list
  * @pdev: the function, bound to a VFIO driver that cannot go away meanwhile
  * @dma: its DMA policy
  *
- * Return: the record, preserved; -ENOSPC, -ENOMEM, -ENAMETOOLONG (the driver's name)
+ * Return: the record, preserved; -EBUSY it has one, -ENOSPC, -ENOMEM, -ENAMETOOLONG (the
+ * driver's name)
  */
 struct luv_record *luv_record_new(struct pci_dev *pdev, enum luv_dma dma)
 {
 	struct luv_record *rec;
-	unsigned int i;
-	int err;
+	int i, err;
 
 	lockdep_assert_held(&luv_lock);
 	if (strlen(pdev->dev.driver->name) >= sizeof(rec->driver))
 		return ERR_PTR(-ENAMETOOLONG);
-	err = luv_out ? 0 : luv_list_make();
-	if (err)
-		return ERR_PTR(err);
-	i = find_first_zero_bit(luv_used, luv_max_functions);
-	if (i == luv_max_functions)
-		return ERR_PTR(-ENOSPC);
-
-	__set_bit(i, luv_used);
+	i = ida_alloc_max(&luv_used, luv_max_functions - 1, GFP_KERNEL);
+	if (i < 0)
+		return ERR_PTR(i);
+	err = luv_out_make();
 	rec = &luv_out[i];
+	if (!err)
+		err = xa_insert(&luv_records, luv_id(pdev), rec, GFP_KERNEL);
+	if (err) {
+		luv_record_drop(i);
+		return ERR_PTR(err);
+	}
+
 	rec->domain = pci_domain_nr(pdev->bus);
 	rec->rid = pci_dev_id(pdev);
 	rec->kind = pdev->is_virtfn ? LUV_VF : pdev->is_physfn ? LUV_PF : LUV_FUNCTION;
@@ -131,12 +159,15 @@ void luv_record_seal(struct luv_record *rec, struct pci_dev *pdev, enum luv_stag
 
 void luv_record_free(struct luv_record *rec)
 {
+	xa_erase(&luv_records, luv_record_id(rec));
 	memset(rec, 0, sizeof(*rec));
-	__clear_bit(rec - luv_out, luv_used);
-	if (!bitmap_empty(luv_used, luv_max_functions))
-		return;
-	kho_remove_subtree(luv_out);
-	luv_list_free();
+	luv_record_drop(rec - luv_out);
+}
+
+/* The record of a function that is preserved, or NULL. */
+struct luv_record *luv_record_of(unsigned long id)
+{
+	return xa_load(&luv_records, id);
 }
 
 /* Whether this is the function that was handed over. */
@@ -172,7 +203,7 @@ static bool luv_record_valid(const struct luv_record *rec)
 }
 
 /* Never more is looked at than what is there. */
-static int luv_list_find(void)
+static int luv_in_find(void)
 {
 	phys_addr_t phys;
 	size_t size;
@@ -198,7 +229,7 @@ void luv_early_read(int (*add)(const struct luv_record *rec))
 	unsigned int bad = 0;
 	int err;
 
-	err = luv_list_find();
+	err = luv_in_find();
 	if (err && err != -ENOENT)
 		pr_err("the list of preserved functions is damaged, taken as empty (%d)\n", err);
 	if (err)
@@ -216,4 +247,15 @@ void luv_early_wipe(void)
 {
 	if (luv_in)
 		memset(luv_in, 0, luv_in_size);
+}
+
+void luv_record_list(struct luv_window *w)
+{
+	struct luv_record *rec;
+	unsigned long id;
+
+	xa_for_each(&luv_records, id, rec)
+		luv_list_line(w, true, id, "%04x:%04x %06x %s %s %s", rec->vendor, rec->device,
+			      rec->class, luv_kind_names[rec->kind], luv_dma_names[rec->dma],
+			      rec->stage == LUV_FROZEN ? "frozen" : "preserved");
 }

@@ -227,8 +227,9 @@ void luv_filter_list(struct luv_window *w)
 		list_for_each_entry(rule, &lb->rules, node) {
 			id = (unsigned long)pci_domain_nr(lb->bus) << 16 |
 			     PCI_DEVID(lb->bus->number, rule->devfn);
-			luv_line(w, true, id, "%03x 2 %04x %04x %d %s", rule->where, rule->mask,
-				 rule->value, atomic_read(&rule->overridden), rule->reason);
+			luv_list_line(w, true, id, "%03x 2 %04x %04x %d %s", rule->where,
+				      rule->mask, rule->value, atomic_read(&rule->overridden),
+				      rule->reason);
 		}
 }
 

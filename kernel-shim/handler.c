@@ -24,40 +24,18 @@ struct luv_outgoing {
 	u16 msix;
 };
 
-DEFINE_XARRAY(luv_outgoing);
-
-/* The VFIO device of a descriptor that a device node, or our retrieve, gave; or NULL. */
-static struct vfio_device *luv_vfio_device(struct file *file)
-{
-	struct vfio_device *vdev;
-
-	/* For VFIO's files alone i_cdev is what it says; a group's devices have none. */
-	if (!vfio_file_is_valid(file) || vfio_file_is_group(file) || !file_inode(file)->i_cdev)
-		return NULL;
-	vdev = container_of(file_inode(file)->i_cdev, struct vfio_device, cdev);
-	return dev_is_pci(vdev->dev) ? vdev : NULL;
-}
-
-/* Whether this very descriptor is bound: VFIO answers a read of nothing, or refuses. */
-bool luv_bound(struct file *file)
-{
-	loff_t pos = 0;
-
-	return !file->f_op->read(file, NULL, 0, &pos);
-}
-
 static int luv_check(struct file *file, enum luv_dma dma)
 {
-	struct vfio_device *vdev = luv_vfio_device(file);
+	struct vfio_device *vdev = luv_file_device(file);
 	struct pci_dev *pdev = to_pci_dev(vdev->dev);
 
-	if (!luv_bound(file))
+	if (!luv_file_bound(file))
 		return -EBADFD;
 	if (!pci_device_is_present(pdev))
 		return -ENODEV;
 	if (pdev->current_state != PCI_D0)
 		return -EHOSTDOWN;
-	if (pdev->is_virtfn && !xa_load(&luv_outgoing, luv_id(pci_physfn(pdev))))
+	if (pdev->is_virtfn && !luv_record_of(luv_id(pci_physfn(pdev))))
 		return -ENODEV;
 	return luv_dma_check(pdev, vdev->dev_set, dma);
 }
@@ -74,17 +52,12 @@ static int luv_outgoing_add(struct luv_outgoing *out, struct pci_dev *pdev, enum
 		err = PTR_ERR(out->rec);
 		goto out_vf;
 	}
-	err = xa_insert(&luv_outgoing, luv_id(pdev), out, GFP_KERNEL);
-	if (err)
-		goto out_record;
 	err = pm_runtime_resume_and_get(&pdev->dev);
 	if (err)
-		goto out_erase;
+		goto out_record;
 	out->pdev = pci_dev_get(pdev);
 	return 0;
 
-out_erase:
-	xa_erase(&luv_outgoing, luv_id(pdev));
 out_record:
 	luv_record_free(out->rec);
 out_vf:
@@ -94,17 +67,17 @@ out_vf:
 
 static bool luv_can_preserve(struct liveupdate_file_handler *handler, struct file *file)
 {
-	return luv_vfio_device(file);
+	return luv_file_device(file);
 }
 
 static unsigned long luv_get_id(struct file *file)
 {
-	return (unsigned long)luv_vfio_device(file);
+	return (unsigned long)luv_file_device(file);
 }
 
 static int luv_preserve(struct liveupdate_file_op_args *args)
 {
-	struct pci_dev *pdev = to_pci_dev(luv_vfio_device(args->file)->dev);
+	struct pci_dev *pdev = to_pci_dev(luv_file_device(args->file)->dev);
 	struct luv_outgoing *out;
 	enum luv_dma dma;
 	int err;
@@ -134,7 +107,6 @@ static void luv_unpreserve(struct liveupdate_file_op_args *args)
 	struct luv_outgoing *out = args->private_data;
 
 	guard(mutex)(&luv_lock);
-	xa_erase(&luv_outgoing, luv_id(out->pdev));
 	luv_record_free(out->rec);
 	luv_vf_unpreserve(out->pdev);
 	pm_runtime_put(&out->pdev->dev);
@@ -229,7 +201,7 @@ static int luv_retrieve(struct liveupdate_file_op_args *args)
 /* A device in use has to be attached to its memory before that memory is let go. */
 static bool luv_can_finish(struct liveupdate_file_op_args *args)
 {
-	return args->retrieve_status <= 0 || luv_bound(args->file);
+	return args->retrieve_status <= 0 || luv_file_bound(args->file);
 }
 
 static void luv_finish(struct liveupdate_file_op_args *args)
@@ -263,16 +235,4 @@ int luv_handler_register(void)
 void luv_handler_unregister(void)
 {
 	liveupdate_unregister_file_handler(&luv_handler);
-}
-
-void luv_outgoing_list(struct luv_window *w)
-{
-	struct luv_outgoing *out;
-	unsigned long id;
-
-	xa_for_each(&luv_outgoing, id, out)
-		luv_line(w, true, id, "%04x:%04x %06x %s %s %s", out->rec->vendor, out->rec->device,
-			 out->rec->class, luv_kind_names[out->rec->kind],
-			 luv_dma_names[out->rec->dma],
-			 out->rec->stage == LUV_FROZEN ? "frozen" : "preserved");
 }

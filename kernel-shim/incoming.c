@@ -17,15 +17,13 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/anon_inodes.h>
-#include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/pm_runtime.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/xarray.h>
 
 #include "liveupdate_vfio.h"
 
@@ -48,10 +46,8 @@ struct luv_gate {
 	struct list_head node;
 };
 
-DEFINE_XARRAY(luv_incoming);
+static DEFINE_XARRAY(luv_incoming);
 static LIST_HEAD(luv_gates);
-
-static const struct file_operations luv_no_fops = { .owner = THIS_MODULE };
 
 static int luv_gate_bind(struct vfio_device *vdev, struct iommufd_ctx *ictx, u32 *id)
 {
@@ -267,6 +263,17 @@ static int luv_incoming_add(const struct luv_record *rec)
 	return err;
 }
 
+/* A VF without a device that does not exist any more: what comes at its address is new. */
+static void luv_incoming_lost(unsigned long id)
+{
+	struct luv_incoming *in;
+
+	guard(mutex)(&luv_lock);
+	in = xa_load(&luv_incoming, id);
+	if (in && in->state == LUV_MISSING)
+		in->state = LUV_FAILED;
+}
+
 int luv_incoming_init(void)
 {
 	struct luv_incoming *in;
@@ -323,31 +330,6 @@ void luv_incoming_exit(void)
 		kfree(gate);
 }
 
-/*
- * A file of the device as if its node had been opened: with an inode that leads to its
- * cdev, so that it can be preserved again.
- */
-static struct file *luv_open(struct vfio_device *vdev)
-{
-	const struct file_operations *fops = vdev->cdev.ops;
-	struct file *file;
-	int err;
-
-	file = anon_inode_create_getfile("[vfio-device]", fops, NULL, O_RDWR, NULL);
-	if (IS_ERR(file))
-		return file;
-	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
-	file_inode(file)->i_cdev = &vdev->cdev;
-	err = fops->open(file_inode(file), file);
-	if (!err)
-		return file;
-
-	/* There is nothing for its release to find. */
-	replace_fops(file, fops_get(&luv_no_fops));
-	fput(file);
-	return ERR_PTR(err);
-}
-
 static struct file *luv_incoming_open(struct luv_incoming *in, struct pci_dev *pdev)
 {
 	struct file *file;
@@ -359,7 +341,7 @@ static struct file *luv_incoming_open(struct luv_incoming *in, struct pci_dev *p
 	if (in->pdev != pdev || !in->gated)
 		return ERR_PTR(-ENODEV);
 
-	file = luv_open(in->gated);
+	file = luv_file_open(in->gated);
 	if (IS_ERR(file))
 		return file;
 	luv_gate_lift(in);
@@ -463,22 +445,11 @@ void luv_incoming_finish(unsigned long id, bool retrieved)
 	mutex_unlock(&luv_lock);
 
 	if (pdev)
-		luv_vf_quiet_pf(pdev);
+		luv_vf_quiet_pf(pdev, luv_incoming_lost);
 	else if (in->rec.kind == LUV_VF)
-		luv_vf_quiet(id);
+		luv_vf_quiet(id, luv_incoming_lost);
 	pci_dev_put(pdev);
 	module_put(THIS_MODULE);
-}
-
-/* A VF without a device that does not exist any more: what comes at its address is new. */
-void luv_incoming_lost(unsigned long id)
-{
-	struct luv_incoming *in;
-
-	guard(mutex)(&luv_lock);
-	in = xa_load(&luv_incoming, id);
-	if (in && in->state == LUV_MISSING)
-		in->state = LUV_FAILED;
 }
 
 /* The function is to be preserved again: -EBUSY if it is not finished. */
@@ -503,10 +474,11 @@ void luv_incoming_list(struct luv_window *w)
 
 	xa_for_each(&luv_incoming, id, in) {
 		state = in->state;
-		if (state == LUV_RETRIEVED && luv_bound(in->file))
+		if (state == LUV_RETRIEVED && luv_file_bound(in->file))
 			state = LUV_BOUND;
-		luv_line(w, true, id, "%04x:%04x %06x %s %s %s %s", in->rec.vendor, in->rec.device,
-			 in->rec.class, luv_kind_names[in->rec.kind], luv_dma_names[in->rec.dma],
-			 states[state], in->driver[0] ? in->driver : "-");
+		luv_list_line(w, true, id, "%04x:%04x %06x %s %s %s %s", in->rec.vendor,
+			      in->rec.device, in->rec.class, luv_kind_names[in->rec.kind],
+			      luv_dma_names[in->rec.dma], states[state],
+			      in->driver[0] ? in->driver : "-");
 	}
 }

@@ -12,7 +12,6 @@
 #include <linux/pci.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
-#include <linux/xarray.h>
 
 /* Version of all that one kernel hands to the next: records, list, handle */
 #define LUV_ABI "liveupdated-vfio-pci-v1"
@@ -50,11 +49,15 @@ struct luv_record {
 
 static_assert(sizeof(struct luv_record) == 64 && offsetof(struct luv_record, sum) == 60);
 
-struct luv_window; /* the part of a text that a reader asked for */
+/* The part of a text that a reader asked for */
+struct luv_window {
+	char *buf;
+	loff_t start;
+	loff_t end;
+	loff_t at; /* where the next line begins */
+};
 
 extern struct mutex luv_lock; /* all that follows, but the filter's write path */
-extern struct xarray luv_outgoing; /* id to struct luv_outgoing */
-extern struct xarray luv_incoming; /* id to struct luv_incoming */
 extern unsigned int luv_max_functions;
 
 static inline unsigned long luv_id(struct pci_dev *pdev)
@@ -70,13 +73,20 @@ static inline unsigned long luv_record_id(const struct luv_record *rec)
 /* handler.c */
 int luv_handler_register(void);
 void luv_handler_unregister(void);
-bool luv_bound(struct file *file);
-void luv_outgoing_list(struct luv_window *w);
+
+/* file.c */
+struct vfio_device *luv_file_device(struct file *file);
+bool luv_file_bound(struct file *file);
+struct file *luv_file_open(struct vfio_device *vdev);
 
 /* early.c */
+void *luv_list_new(const char *name, size_t size);
+void luv_list_free(void *list);
 struct luv_record *luv_record_new(struct pci_dev *pdev, enum luv_dma dma);
 void luv_record_seal(struct luv_record *rec, struct pci_dev *pdev, enum luv_stage stage);
 void luv_record_free(struct luv_record *rec);
+struct luv_record *luv_record_of(unsigned long id);
+void luv_record_list(struct luv_window *w);
 bool luv_record_matches(const struct luv_record *rec, struct pci_dev *pdev);
 bool luv_record_vfs_kept(const struct luv_record *rec, struct pci_dev *pdev);
 void luv_early_read(int (*add)(const struct luv_record *rec));
@@ -88,7 +98,6 @@ void luv_incoming_exit(void);
 struct file *luv_incoming_retrieve(unsigned long id);
 void luv_incoming_finish(unsigned long id, bool retrieved);
 int luv_incoming_forget(unsigned long id);
-void luv_incoming_lost(unsigned long id);
 void luv_incoming_list(struct luv_window *w);
 
 /* dma.c */
@@ -111,20 +120,22 @@ void luv_filter_list(struct luv_window *w);
 void luv_filter_exit(void);
 
 /* sysfs.c */
-extern const char *const luv_dma_names[];
-extern const char *const luv_kind_names[];
 int luv_sysfs_init(void);
 void luv_sysfs_exit(void);
-__printf(4, 5) void luv_line(struct luv_window *w, bool pad, unsigned long id, const char *fmt,
-			     ...);
+
+/* list.c */
+extern const char *const luv_dma_names[];
+extern const char *const luv_kind_names[];
+__printf(4, 5) void luv_list_line(struct luv_window *w, bool pad, unsigned long id, const char *fmt,
+				  ...);
 
 /* vf.c */
 extern const char *const pci_iov_keeps_vfs; /* of patch 0002: looked up by name, may be absent */
 bool luv_vf_supported(void);
 int luv_vf_preserve(struct pci_dev *vf);
 void luv_vf_unpreserve(struct pci_dev *vf);
-void luv_vf_quiet_pf(struct pci_dev *pf);
+void luv_vf_quiet_pf(struct pci_dev *pf, void (*lost)(unsigned long id));
 bool luv_vf_kept(unsigned long id);
-void luv_vf_quiet(unsigned long id);
+void luv_vf_quiet(unsigned long id, void (*lost)(unsigned long id));
 
 #endif

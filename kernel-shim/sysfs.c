@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /sys/kernel/liveupdate_vfio: what the module is and does, and the DMA policies. The
- * lists are binary attributes, because an ordinary one ends at a page; their lines have
- * one length, so that a list that changes while it is read in pieces does not tear one.
+ * lists are binary attributes, because an ordinary one ends at a page.
  */
 #include <linux/kobject.h>
 #include <linux/string.h>
@@ -10,62 +9,16 @@
 
 #include "liveupdate_vfio.h"
 
-#define LUV_LINE 96
-
-struct luv_window {
-	void (*list)(struct luv_window *w);
-	char *buf;
-	loff_t start; /* of what the reader wants */
-	loff_t end;
-	loff_t at; /* where the next line begins */
-};
-
-const char *const luv_dma_names[] = { "stop", "continue", "identity" };
-const char *const luv_kind_names[] = { "function", "pf", "vf" };
-
 static struct kobject *luv_kobj;
-
-/**
- * luv_line - add a line to a text that is read
- * @w: what is wanted of the text
- * @pad: pad with blanks to the common length, and end the line
- * @id: the function that it begins with
- * @fmt: what follows, as of printf()
- */
-void luv_line(struct luv_window *w, bool pad, unsigned long id, const char *fmt, ...)
-{
-	char line[LUV_LINE + 1];
-	loff_t from, to;
-	va_list args;
-	int len;
-
-	len = scnprintf(line, sizeof(line), "%04lx:%02lx:%02lx.%lx ", id >> 16, PCI_BUS_NUM(id),
-			PCI_SLOT(id), PCI_FUNC(id));
-	va_start(args, fmt);
-	len += vscnprintf(line + len, sizeof(line) - len, fmt, args);
-	va_end(args);
-	if (pad) {
-		memset(line + len, ' ', LUV_LINE - len);
-		line[LUV_LINE - 1] = '\n';
-		len = LUV_LINE;
-	}
-
-	from = max(w->at, w->start);
-	to = min(w->at + len, w->end);
-	if (from < to)
-		memcpy(w->buf + (from - w->start), line + (from - w->at), to - from);
-	w->at += len;
-}
 
 static ssize_t luv_read(struct file *file, struct kobject *kobj, const struct bin_attribute *attr,
 			char *buf, loff_t off, size_t count)
 {
-	struct luv_window w = {
-		.list = attr->private, .buf = buf, .start = off, .end = off + count
-	};
+	struct luv_window w = { .buf = buf, .start = off, .end = off + count };
+	void (*list)(struct luv_window *) = attr->private;
 
 	scoped_guard(mutex, &luv_lock)
-		w.list(&w);
+		list(&w);
 	return clamp(w.at - w.start, 0, (loff_t)count);
 }
 
@@ -98,7 +51,7 @@ static ssize_t luv_policy_write(struct file *file, struct kobject *kobj,
 	}
 
 LUV_LIST(policy, 0600, luv_policy_write, luv_policy_list);
-LUV_LIST(outgoing, 0400, NULL, luv_outgoing_list);
+LUV_LIST(outgoing, 0400, NULL, luv_record_list);
 LUV_LIST(incoming, 0400, NULL, luv_incoming_list);
 LUV_LIST(held, 0400, NULL, luv_filter_list);
 

@@ -13,7 +13,6 @@
  * COMMAND register, which is there without a pci_dev, and all of a PF's by VF Enable.
  */
 #include <linux/delay.h>
-#include <linux/kexec_handover.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -61,34 +60,25 @@ static void luv_vf_free_list(void)
 {
 	kfree(vf_users);
 	vf_users = NULL;
-	kho_unpreserve_free(vf_pfs);
+	if (vf_pfs)
+		luv_list_free(vf_pfs);
 	vf_pfs = NULL;
 }
 
 static int luv_vf_make_list(void)
 {
-	size_t size = array_size(luv_max_functions, sizeof(*vf_pfs));
-	int err;
+	void *list;
 
 	vf_users = kcalloc(luv_max_functions, sizeof(*vf_users), GFP_KERNEL);
 	if (!vf_users)
 		return -ENOMEM;
-
-	vf_pfs = kho_alloc_preserve(size);
-	if (IS_ERR(vf_pfs)) {
-		err = PTR_ERR(vf_pfs);
-		vf_pfs = NULL;
-		goto out_free;
+	list = luv_list_new(luv_vf_subtree(), array_size(luv_max_functions, sizeof(*vf_pfs)));
+	if (!IS_ERR(list)) {
+		vf_pfs = list;
+		return 0;
 	}
-
-	err = kho_add_subtree(luv_vf_subtree(), vf_pfs, size);
-	if (err)
-		goto out_free;
-	return 0;
-
-out_free:
 	luv_vf_free_list();
-	return err;
+	return PTR_ERR(list);
 }
 
 /**
@@ -148,7 +138,6 @@ void luv_vf_unpreserve(struct pci_dev *vf)
 	vf_pfs[i] = 0;
 	if (--vf_used)
 		return;
-	kho_remove_subtree(vf_pfs);
 	luv_vf_free_list();
 }
 
@@ -171,7 +160,7 @@ static int luv_vf_unadopted(struct pci_dev *pf)
 	return ctrl & PCI_SRIOV_CTRL_VFE ? pos : 0;
 }
 
-static void luv_vf_disable(struct pci_dev *pf, int pos)
+static void luv_vf_disable(struct pci_dev *pf, int pos, void (*lost)(unsigned long id))
 {
 	u16 ctrl, offset, stride, num, n;
 
@@ -179,7 +168,7 @@ static void luv_vf_disable(struct pci_dev *pf, int pos)
 	pci_read_config_word(pf, pos + PCI_SRIOV_VF_STRIDE, &stride);
 	pci_read_config_word(pf, pos + PCI_SRIOV_NUM_VF, &num);
 	for (n = 0; n < num; n++)
-		luv_incoming_lost(luv_id(pf) + offset + n * stride);
+		lost(luv_id(pf) + offset + n * stride);
 
 	pci_read_config_word(pf, pos + PCI_SRIOV_CTRL, &ctrl);
 	pci_write_config_word(pf, pos + PCI_SRIOV_CTRL,
@@ -193,8 +182,9 @@ static void luv_vf_disable(struct pci_dev *pf, int pos)
 /**
  * luv_vf_quiet_pf - turn off VFs that nobody adopted
  * @pf: a function that is being finished, retrieved or not
+ * @lost: told of each of them
  */
-void luv_vf_quiet_pf(struct pci_dev *pf)
+void luv_vf_quiet_pf(struct pci_dev *pf, void (*lost)(unsigned long id))
 {
 	int pos;
 
@@ -208,7 +198,7 @@ void luv_vf_quiet_pf(struct pci_dev *pf)
 	pci_lock_rescan_remove();
 	pos = luv_vf_unadopted(pf);
 	if (pos)
-		luv_vf_disable(pf, pos);
+		luv_vf_disable(pf, pos, lost);
 	pci_unlock_rescan_remove();
 }
 
@@ -262,13 +252,14 @@ bool luv_vf_kept(unsigned long id)
 /**
  * luv_vf_quiet - quiet a VF that has no pci_dev: it is finished before its adoption
  * @id: the VF
+ * @lost: told of others that are turned off with it
  *
  * Its memory is freed next, so its Bus Master bit goes off first. If there is no bus to
  * reach it through (it is made at the adoption), all VFs of its PF are turned off.
  * What is not a live VF is not touched. Must not be called for a function with a
  * pci_dev.
  */
-void luv_vf_quiet(unsigned long id)
+void luv_vf_quiet(unsigned long id, void (*lost)(unsigned long id))
 {
 	struct pci_bus *bus;
 	struct pci_dev *pf;
@@ -282,7 +273,7 @@ void luv_vf_quiet(unsigned long id)
 		pci_warn(pf, "VF %02lx.%lx is finished but was never adopted: made quiet\n",
 			 PCI_SLOT(id), PCI_FUNC(id));
 	} else if (pf) {
-		luv_vf_disable(pf, pos);
+		luv_vf_disable(pf, pos, lost);
 	}
 	pci_unlock_rescan_remove();
 	pci_dev_put(pf);

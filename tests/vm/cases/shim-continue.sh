@@ -67,7 +67,7 @@ stage1() {
         begin
         to_vfio "$NIC"
         vfio_do open nic "$NIC"
-        vfio_do memory ring 16
+        vfio_do memory ring 64
         vfio_do bind nic
         vfio_do attach nic
         vfio_do master nic on

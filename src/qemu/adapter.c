@@ -8,6 +8,7 @@
 #include "arrive.h"
 #include "client.h"
 #include "common/log.h"
+#include "memory.h"
 #include "takeover.h"
 
 #define AGENT_USEC (2 * USEC_PER_SEC)
@@ -59,7 +60,23 @@ static void run_on(Adapter *a, const char *why) {
         report(a);
 }
 
-static int prepare(Adapter *a, Problem *p) {
+static uint64_t time_left(uint64_t deadline_usec) {
+        uint64_t now = spans_now();
+
+        return deadline_usec == 0 ? SAVE_USEC : deadline_usec > now ? deadline_usec - now : 0;
+}
+
+/* Half of the time that is left at most: the kernel wants its own for what comes next. */
+static void gather_memory(Adapter *a, uint64_t deadline_usec) {
+        const Running *m = &a->machine.running;
+
+        int r = memory_gather(m->ram_fd, m->spec.ram_size, spans_now() + time_left(deadline_usec) / 2);
+        if (r < 0)
+                log_info("%s: not all of its memory is in huge pages, so its pause is longer: %s", a->options->name,
+                         strerror(-r));
+}
+
+static int prepare(Adapter *a, uint64_t deadline_usec, Problem *p) {
         int r = vm_check(&a->machine.qmp, &a->machine.running.spec, p);
 
         if (r >= 0)
@@ -69,16 +86,11 @@ static int prepare(Adapter *a, Problem *p) {
         a->prepared = true;
         a->machine.spans.n = 0;
         uint64_t begin = spans_now();
+        gather_memory(a, deadline_usec);
         r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
         spans_add(&a->machine.spans, "preserve-memory", begin);
         report(a);
         return r;
-}
-
-static uint64_t time_left(uint64_t deadline_usec) {
-        uint64_t now = spans_now();
-
-        return deadline_usec == 0 ? SAVE_USEC : deadline_usec > now ? deadline_usec - now : 0;
 }
 
 static int freeze(Adapter *a, uint64_t deadline_usec, Problem *p) {
@@ -109,7 +121,7 @@ static void on_phase(void *userdata, const char *phase, uint64_t deadline_usec) 
                 return;
         }
         if (streq(phase, "prepare"))
-                r = prepare(a, &p);
+                r = prepare(a, deadline_usec, &p);
         else if (streq(phase, "freeze"))
                 r = freeze(a, deadline_usec, &p);
         else

@@ -126,6 +126,15 @@ static int make_id(Manager *m) {
         return 0;
 }
 
+static int collect_devices(Manager *m) {
+        int r = verify_collect(m);
+
+        m->update.n_devices = m->update.devices.n;
+        if (r >= 0 && m->update.n_devices > 0 && m->ports->store)
+                r = recovery_save_devices(m);
+        return r;
+}
+
 void update_begin(Manager *m) {
         Refusal why;
 
@@ -134,10 +143,7 @@ void update_begin(Manager *m) {
         if (r >= 0)
                 r = make_page(m);
         if (r >= 0)
-                r = verify_collect(m);
-        m->update.n_devices = m->update.devices.n;
-        if (r >= 0 && m->update.n_devices > 0 && m->ports->store)
-                r = recovery_save_devices(m);
+                r = collect_devices(m);
         if (r < 0) {
                 fail_errno(m, r, "", "starting an update");
                 return;
@@ -450,6 +456,12 @@ static void check_preparing(Manager *m) {
         if (!m->update.own_ready || !m->update.held || !barrier_open(&m->barrier) || m->n_closing > 0)
                 return;
         barrier_end(&m->barrier);
+        /* With those that clients preserved in PREPARE. */
+        int r = collect_devices(m);
+        if (r < 0) {
+                fail_errno(m, r, "", "listing the devices");
+                return;
+        }
         update_mark(m, STEP_PREPARED);
         m->update.prepared_by = job_record(m->job);
         (void)manager_event(m, EVENT_PHASE_READY, NULL);

@@ -113,9 +113,26 @@ int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHint
                 ret);
 }
 
+/* Functions whose descriptors are in sessions that go out: into all, if there is one. */
+static size_t session_devices(const Manager *m, Address *all) {
+        size_t n = 0;
+
+        for (size_t i = 0; m->devices && i < m->sessions.n; i++) {
+                const Session *s = m->sessions.items[i];
+                for (size_t k = 0; k < s->n_files && !session_is_incoming(s); k++) {
+                        if (!s->files[k]->has_address)
+                                continue;
+                        if (all)
+                                all[n] = s->files[k]->address;
+                        n++;
+                }
+        }
+        return n;
+}
+
 int planner_devices(const Manager *m, const UpdateRequest *request, Address **ret, size_t *ret_n) {
         size_t n = request ? request->n_devices : 0;
-        Address *all = calloc(MAX_OF(n + m->holds.n, (size_t)1), sizeof(*all));
+        Address *all = calloc(MAX_OF(n + m->holds.n + session_devices(m, NULL), (size_t)1), sizeof(*all));
 
         if (!all)
                 return -ENOMEM;
@@ -124,6 +141,7 @@ int planner_devices(const Manager *m, const UpdateRequest *request, Address **re
         for (size_t i = 0; i < m->holds.n; i++)
                 if (m->holds.items[i].state == HOLD_HELD)
                         all[n++] = m->holds.items[i].address;
+        n += session_devices(m, all + n);
         *ret = all;
         *ret_n = n;
         return 0;

@@ -18,7 +18,8 @@ unsigned planner_can(const Manager *m);
 /* A plan for these devices. Without a topology (not read yet, or no port) every device
  * is unknown. -ENOMEM. */
 int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHints hints, Plan *ret);
-/* What the request asks for, and what the daemon holds itself. The caller frees. -ENOMEM. */
+/* What the request asks for, what the daemon holds itself, and what is in sessions; one
+ * may be there twice. The caller frees. -ENOMEM. */
 int planner_devices(const Manager *m, const UpdateRequest *request, Address **ret, size_t *ret_n);
 /* Strict mode: what must not be lost goes, or the refusal says what does not. */
 int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refusal);

@@ -304,6 +304,49 @@ static void test_through_an_update(void **state) {
         world_check(m->world);
 }
 
+/* A device that only is in a session, from before the update or from its PREPARE on, is
+ * one of the update's all the same: checked in the plan, compared after the jump. */
+static void test_only_in_a_session(void **state) {
+        for (int late = 0; late < 2; late++) {
+                _cleanup_machine_ Machine *m = start();
+                Manager *manager = m->world->manager;
+                Client *c = client(m);
+                Refusal why;
+                Job *j;
+
+                if (!late)
+                        assert_int_equal(preserve(m, c, card, 8), REASON_NONE);
+                assert_int_equal(manager_prepare(manager, 0, NULL, &j, &why), 0);
+                if (late) {
+                        assert_int_equal(manager->phase, PHASE_PREPARING);
+                        assert_int_equal(preserve(m, c, card, 8), REASON_NONE);
+                }
+                world_run(m->world);
+                assert_int_equal(manager->phase, PHASE_PREPARED);
+                shim_fake_carry(&m->shim);
+                assert_int_equal(manager_update(manager, 0, NULL, &j, &why), 0);
+                world_run(m->world);
+                arrive(m);
+                assert_int_equal(m->world->manager->arrived.n, 2); /* and the port above it */
+                assert_int_equal(client_return(c), 0);
+        }
+}
+
+/* One that the plan refuses is refused wherever it is. */
+static void test_session_in_the_plan(void **state) {
+        _cleanup_machine_ Machine *m = start();
+        Client *c = client(m);
+        Refusal why;
+
+        assert_int_equal(preserve(m, c, card, 8), REASON_NONE);
+        m->shim.next_error = -ENODATA;
+        assert_int_equal(world_load(m->world), 0);
+        Job *j;
+        assert_true(manager_prepare(m->world->manager, 0, NULL, &j, &why) < 0);
+        assert_int_equal(why.reason, REASON_NEXT_SHIM_ABI);
+        assert_int_equal(m->world->manager->phase, PHASE_NORMAL);
+}
+
 /* Somebody set Bus Master before its user had the device. */
 static void test_bus_master_wrong(void **state) {
         _cleanup_machine_ Machine *m = start();
@@ -822,6 +865,8 @@ int main(void) {
                 cmocka_unit_test(test_next_module_unused),
                 cmocka_unit_test(test_next_kernel_without_vfs),
                 cmocka_unit_test(test_through_an_update),
+                cmocka_unit_test(test_only_in_a_session),
+                cmocka_unit_test(test_session_in_the_plan),
                 cmocka_unit_test(test_bus_master_wrong),
                 cmocka_unit_test(test_bus_master_verified),
                 cmocka_unit_test(test_bus_master_kept),

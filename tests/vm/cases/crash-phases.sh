@@ -9,28 +9,9 @@ STAGES=1
 
 begin() {
         # shellcheck disable=SC1091
-        . "$LUVM_TOP/tests/vm/guest/clients.sh"
+        . "$LUVM_TOP/tests/vm/guest/crash.sh"
         check 'the bus is up' start_bus
         check 'the daemon is ready' start_daemon
-}
-
-forget_words() {
-        local client
-        for client in vm-a vm-b; do
-                : >"$(client_log "$client")"
-        done
-}
-
-# all_say TEXT: both clients.
-all_say() {
-        client_says vm-a "$1"
-        client_says vm-b "$1"
-}
-
-# crash WHAT: SIGKILL and a restart.
-crash() {
-        kill_daemon
-        check "$1: the daemon comes back" restart_daemon
 }
 
 # put_back PHASE: after a crash in the middle, everything is as before.

@@ -5,7 +5,7 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain bench bench-qemu build install clean format
+.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain check-systemd-ten bench bench-qemu build install clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check-vm    the VM cases alone'
 	@echo 'make check-debug-kernel  the VM cases of the kernel module on a debug kernel; an hour'
 	@echo 'make check-chain  a hundred live updates in one VM; some 20 minutes'
+	@echo 'make check-systemd-ten  ten live updates beside services of systemd'"'"'s own; 8 minutes'
 	@echo 'make bench       measure: see tests/bench'
 	@echo 'make bench-qemu  how long QEMU machines stand still, by phase; 20 minutes'
 	@echo 'make build       build in $(BUILD)'
@@ -42,6 +43,10 @@ check-debug-kernel:
 check-chain:
 	@scripts/deps.sh vm
 	@tests/vm/chain --build $(BUILD)
+
+check-systemd-ten:
+	@scripts/deps.sh vm
+	@tests/vm/run --build $(BUILD) systemd-store-ten
 
 bench:
 	@scripts/deps.sh bench

@@ -4,15 +4,12 @@
  * its decompressed size is (its last four bytes, see below), and never more than
  * OUTPUT_MAX, so that a decompression bomb costs a second at most. Output that is less
  * than promised is a truncated or damaged payload.
- *
- * libarchive can run external programs for formats it was built without; a filter that
- * would do so is refused instead.
  */
 #include "image.h"
 
 #include "common/fd.h"
+#include "unpack.h"
 
-#include <archive.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,24 +35,6 @@ int image_fd_check(int fd, const char *subject, uint64_t *ret_size, Refusal *ref
         return 0;
 }
 
-/* Reads up to size bytes; fewer only at the end of the file. */
-static ssize_t read_at(int fd, void *buf, size_t size, uint64_t offset) {
-        size_t done = 0;
-
-        while (done < size) {
-                ssize_t n = pread(fd, (char *)buf + done, size - done, (off_t)(offset + done));
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                done += (size_t)n;
-        }
-        return (ssize_t)done;
-}
-
 static int shrunk(Refusal *refusal) {
         return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel", "the file became shorter while it was read");
 }
@@ -67,7 +46,7 @@ static int copy_section(int from, const ImageSection *s, int to, Refusal *refusa
                 return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
         for (uint64_t done = 0; done < s->size;) {
                 size_t step = (size_t)MIN_OF(s->size - done, (uint64_t)INPUT_STEP);
-                ssize_t n = read_at(from, buf, step, s->offset + done);
+                ssize_t n = unpack_read_at(from, buf, step, s->offset + done);
                 int r;
 
                 if (n < 0)
@@ -115,7 +94,7 @@ static int extract_cmdline(int fd, const ImageSection *s, char **ret, Refusal *r
         text = malloc(size + 1);
         if (!text)
                 return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
-        n = read_at(fd, text, size, s->offset);
+        n = unpack_read_at(fd, text, size, s->offset);
         if (n < 0)
                 return refuse_errno(refusal, (int)n, "kernel", "reading section .cmdline");
         if ((size_t)n < size)
@@ -137,7 +116,7 @@ static int read_head(int fd, uint64_t offset, uint64_t size, char **ret, size_t 
 
         if (!head)
                 return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
-        n = read_at(fd, head, (size_t)MIN_OF(size, (uint64_t)IMAGE_HEAD_SIZE), offset);
+        n = unpack_read_at(fd, head, (size_t)MIN_OF(size, (uint64_t)IMAGE_HEAD_SIZE), offset);
         if (n < 0)
                 return refuse_errno(refusal, (int)n, "kernel", "reading the image");
         *ret = TAKE_PTR(head);
@@ -239,82 +218,24 @@ void kernel_file_done(KernelFile *file) {
         file->cmdline = NULL;
 }
 
-/* Where libarchive reads from: a part of a file. */
-typedef struct Source {
-        int fd;
-        uint64_t offset, left;
-        char buf[INPUT_STEP];
-} Source;
-
-static la_ssize_t source_read(struct archive *a, void *data, const void **ret) {
-        Source *s = data;
-        ssize_t n = read_at(s->fd, s->buf, (size_t)MIN_OF(s->left, (uint64_t)sizeof(s->buf)), s->offset);
-
-        if (n < 0) {
-                archive_set_error(a, (int)-n, "reading the image: %s", strerror((int)-n));
-                return -1;
-        }
-        s->offset += (uint64_t)n;
-        s->left -= (uint64_t)n;
-        *ret = s->buf;
-        return n;
-}
-
-static void archive_donep(struct archive **a) {
-        if (*a)
-                (void)archive_read_free(*a);
-}
-
-static int enable_filter(struct archive *a, Compression c) {
-        switch (c) {
-        case COMPRESSION_GZIP:
-                return archive_read_support_filter_gzip(a);
-        case COMPRESSION_BZIP2:
-                return archive_read_support_filter_bzip2(a);
-        case COMPRESSION_LZMA:
-                return archive_read_support_filter_lzma(a);
-        case COMPRESSION_XZ:
-                return archive_read_support_filter_xz(a);
-        case COMPRESSION_LZ4:
-                return archive_read_support_filter_lz4(a);
-        case COMPRESSION_ZSTD:
-                return archive_read_support_filter_zstd(a);
-        case COMPRESSION_LZO: /* libarchive runs lzop for it */
-        case COMPRESSION_NONE:
-        case _COMPRESSION_MAX:
-                break;
-        }
-        return ARCHIVE_FAILED;
-}
-
-static int bad_payload(struct archive *a, uint64_t done, Refusal *refusal) {
+static int bad_payload(const Unpack *u, uint64_t done, Refusal *refusal) {
         return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel", "decompressing it failed after %llu bytes: %s",
-                      (unsigned long long)done, archive_error_string(a) ?: "no reason given");
+                      (unsigned long long)done, unpack_error(u));
 }
 
-static int decompress(struct archive *a, Source *source, uint64_t expected, AbiScanner *scanner, Refusal *refusal) {
-        struct archive_entry *entry;
+static int decompress(Unpack *u, uint64_t expected, AbiScanner *scanner, Refusal *refusal) {
+        const void *block;
         uint64_t done = 0;
+        ssize_t n;
 
-        if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
-            archive_read_open(a, source, NULL, source_read, NULL) != ARCHIVE_OK ||
-            archive_read_next_header(a, &entry) != ARCHIVE_OK)
-                return bad_payload(a, 0, refusal);
-        for (;;) {
-                const void *block;
-                size_t size;
-                la_int64_t offset;
-                int r = archive_read_data_block(a, &block, &size, &offset);
-
-                if (r == ARCHIVE_EOF)
-                        break;
-                if (r != ARCHIVE_OK)
-                        return bad_payload(a, done, refusal);
-                done += size;
+        while ((n = unpack_read(u, &block)) > 0) {
+                done += (uint64_t)n;
                 if (done > expected)
                         break;
-                abi_scanner_feed(scanner, block, size);
+                abi_scanner_feed(scanner, block, (size_t)n);
         }
+        if (n < 0)
+                return bad_payload(u, done, refusal);
         if (done != expected)
                 return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel",
                               "decompressing it gave %s %llu bytes, it should have %llu",
@@ -327,38 +248,33 @@ static int decompress(struct archive *a, Source *source, uint64_t expected, AbiS
  * as gzip does (size_append, scripts/Makefile.lib), so it is always in the last four
  * bytes of the payload; for the others these bytes are not part of the stream. */
 int kernel_file_abi(const KernelFile *file, KernelAbi *ret, Refusal *refusal) {
-        _cleanup_(archive_donep) struct archive *a = NULL;
-        _cleanup_free_ Source *source = NULL;
+        uint64_t offset = file->header.payload_offset, size = file->header.payload_size;
+        _cleanup_(unpack_closep) Unpack *u = NULL;
         AbiScanner scanner = {};
-        Compression c;
+        char head[16];
         uint32_t expected;
-        ssize_t n;
         int r;
 
-        source = malloc(sizeof(*source));
-        a = archive_read_new();
-        if (!source || !a)
-                return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
-        *source = (Source){ .fd = file->kernel_fd,
-                            .offset = file->header.payload_offset,
-                            .left = file->header.payload_size };
-        n = read_at(source->fd, &expected, SIZE_TRAILER, source->offset + source->left - SIZE_TRAILER);
+        ssize_t n = unpack_read_at(file->kernel_fd, &expected, SIZE_TRAILER, offset + size - SIZE_TRAILER);
         if (n == SIZE_TRAILER)
-                n = read_at(source->fd, source->buf, 16, source->offset);
+                n = unpack_read_at(file->kernel_fd, head, sizeof(head), offset);
         if (n < 0)
                 return refuse_errno(refusal, (int)n, "kernel", "reading the image");
-        if (n < 16)
+        if (n < (ssize_t)sizeof(head))
                 return shrunk(refusal);
-        c = compression_detect(source->buf, (size_t)n);
-        if (enable_filter(a, c) != ARCHIVE_OK)
+        Compression c = compression_detect(head, (size_t)n);
+        if (c != COMPRESSION_GZIP)
+                size -= SIZE_TRAILER;
+        r = unpack_open(file->kernel_fd, offset, size, c, &u);
+        if (r == -EOPNOTSUPP)
                 return refuse(refusal, REASON_IMAGE_UNSUPPORTED_COMPRESSION, "kernel", "its compression is %s",
                               compression_to_string(c));
-        if (c != COMPRESSION_GZIP)
-                source->left -= SIZE_TRAILER;
+        if (r < 0)
+                return refuse_errno(refusal, r, "kernel", NULL);
         if (le32toh(expected) > OUTPUT_MAX)
                 return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel", "its decompressed size cannot be %u bytes",
                               le32toh(expected));
-        r = decompress(a, source, le32toh(expected), &scanner, refusal);
+        r = decompress(u, le32toh(expected), &scanner, refusal);
         if (r < 0)
                 return r;
         *ret = scanner.found;

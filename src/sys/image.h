@@ -4,8 +4,6 @@
  * a unified kernel image into memfds, and decompresses the kernel to find its ABI
  * strings. Works with pread(2) on a descriptor, in pieces, so that neither the position
  * matters nor a file that shrinks meanwhile does harm.
- *
- * The only user of libarchive.
  */
 #pragma once
 

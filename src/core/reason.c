@@ -232,6 +232,20 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                    EPROTONOSUPPORT },
         [REASON_NEXT_NO_VF] = { "next-no-vf", "The next kernel does not keep virtual functions.",
                                 "Use a kernel with the project's patch for SR-IOV, or leave the VF out.", EOPNOTSUPP },
+        [REASON_INITRD_HANDLER_MISSING] = { "initrd-handler-missing",
+                                            "The next boot has no handler for this when it is taken in: it would be "
+                                            "lost, and everything else with it.",
+                                            "Install the kernel module for the next kernel, build that kernel's "
+                                            "initrd "
+                                            "anew with liveupdated's part in it, and load both again.",
+                                            ENOENT },
+        [REASON_INITRD_HANDLER_UNSURE] = { "initrd-handler-unsure",
+                                           "Whether the next boot has the handler for this in time is not known.",
+                                           "See that the kernel module is in the initrd and is loaded before anything "
+                                           "opens /dev/liveupdate: without it everything is lost.",
+                                           ENOENT },
+        [REASON_INITRD_DAMAGED] = { "initrd-damaged", "The initrd is damaged, or ends too early.",
+                                    "Build it anew, or copy it again, and load it again.", EBADMSG },
 
         [REASON_NO_IMAGE] = { "no-image", "No next kernel is loaded.", "Load one with 'liveupdatectl load'.",
                               ENOEXEC },

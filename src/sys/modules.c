@@ -368,24 +368,44 @@ static int find_key(struct kmod_module *module, const char *key, char *ret, size
         return r;
 }
 
-int modules_info(const char *root, const char *release, const char *name, const char *key, char *ret, size_t size) {
+/* One of a release, without its configuration. */
+static int open_one(const char *root, const char *release, const char *name, struct kmod_ctx **kmod,
+                    struct kmod_module **ret) {
         static const char *const no_config[] = { NULL };
-        _cleanup_(kmod_freep) struct kmod_ctx *kmod = NULL;
         _cleanup_close_ int dir_fd = -1;
-        struct kmod_module *module;
         char path[PATH_MAX];
 
         int r = find_release(root, release, path, &dir_fd);
         if (r < 0)
                 return r;
-        kmod = kmod_new(path, no_config);
-        if (!kmod)
+        *kmod = kmod_new(path, no_config);
+        if (!*kmod)
                 return -ENOMEM;
-        kmod_set_log_fn(kmod, on_log, NULL);
-        r = find_by_name(kmod, name, &module);
+        kmod_set_log_fn(*kmod, on_log, NULL);
+        return find_by_name(*kmod, name, ret);
+}
+
+int modules_info(const char *root, const char *release, const char *name, const char *key, char *ret, size_t size) {
+        _cleanup_(kmod_freep) struct kmod_ctx *kmod = NULL;
+        struct kmod_module *module;
+
+        int r = open_one(root, release, name, &kmod, &module);
         if (r < 0)
                 return r;
         r = find_key(module, key, ret, size);
+        (void)kmod_module_unref(module);
+        return r;
+}
+
+/* What is built in has no file (modules.builtin). */
+int modules_where(const char *root, const char *release, const char *name) {
+        _cleanup_(kmod_freep) struct kmod_ctx *kmod = NULL;
+        struct kmod_module *module;
+
+        int r = open_one(root, release, name, &kmod, &module);
+        if (r < 0)
+                return r;
+        r = kmod_module_get_path(module) ? 1 : 2;
         (void)kmod_module_unref(module);
         return r;
 }

@@ -32,3 +32,7 @@ int modules_load(const char *name);
  * is no such release, or no such module in it; -ENODATA: it has no such key; -EBADMSG: what
  * it says is longer than size. */
 int modules_info(const char *root, const char *release, const char *name, const char *key, char *ret, size_t size);
+
+/* Whether the release has the module: 1 as a file, 2 built in. -ENOENT: neither, or there is
+ * no such release. */
+int modules_where(const char *root, const char *release, const char *name);

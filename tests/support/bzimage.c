@@ -169,6 +169,10 @@ static Bytes compress_lz4_legacy(const Bytes *plain) {
         return b;
 }
 
+Bytes bytes_compress(const Bytes *plain, Compression c) {
+        return c == COMPRESSION_LZ4 ? compress_lz4_legacy(plain) : compress_with_library(plain, c);
+}
+
 static Bytes payload_build(const KernelSpec *spec) {
         _cleanup_bytes_ Bytes plain = vmlinux_build(spec);
         uint32_t size = (uint32_t)((int64_t)plain.size + spec->size_difference);
@@ -179,10 +183,8 @@ static Bytes payload_build(const KernelSpec *spec) {
         else if (spec->compression == COMPRESSION_LZO) {
                 append(&b, "\x89LZO\0\r\n\x1a\n", 9);
                 append(&b, plain.data, plain.size);
-        } else if (spec->compression == COMPRESSION_LZ4)
-                b = compress_lz4_legacy(&plain);
-        else
-                b = compress_with_library(&plain, spec->compression);
+        } else
+                b = bytes_compress(&plain, spec->compression);
         if (spec->compression == COMPRESSION_GZIP) /* its last four bytes are the size already */
                 put(&b, b.size - 4, size, 4);
         else

@@ -42,5 +42,8 @@ Bytes bytes_of(const void *data, size_t size);
 void bytes_done(Bytes *b);
 #define _cleanup_bytes_ _cleanup_(bytes_done)
 
+/* As a compressor for the kernel's build would: anything but lzo. At least 16 bytes. */
+Bytes bytes_compress(const Bytes *plain, Compression c);
+
 /* A memfd with the first size bytes. */
 int bytes_to_fd(const Bytes *b, size_t size);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Looking into an initrd: archives, what compresses them and the module in them are all
+ * somebody else's. The input is a whole file. That it was cut into pieces elsewhere must
+ * not matter to what is found.
+ */
+#include "common/fd.h"
+#include "sys/initrd.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void claim(bool holds) {
+        if (!holds)
+                abort();
+}
+
+static NextBoot wanted(void) {
+        NextBoot b = {};
+
+        claim(next_boot_add(&b, SHIM_MODULE) >= 0 && next_boot_add(&b, "other") >= 0);
+        return b;
+}
+
+static void try_file(const uint8_t *data, size_t size) {
+        _cleanup_close_ int fd = -1;
+        NextBoot b = wanted();
+        Refusal why = {};
+
+        claim(memfd_new("initrd", 0, &fd) >= 0 && fd_write_all(fd, data, size) >= 0);
+        int r = initrd_look(fd, size, "7.3", &b, &why);
+        claim((r < 0) == (why.reason != REASON_NONE));
+        claim(strnlen(b.compatible, sizeof(b.compatible)) < sizeof(b.compatible));
+}
+
+static void try_pieces(const uint8_t *data, size_t size, size_t step) {
+        NextBoot one = wanted(), two = wanted();
+        InitrdScan whole, pieces;
+        size_t used = 0, n = 0, at = 0;
+
+        initrd_scan_start(&whole, &one, "");
+        initrd_scan_start(&pieces, &two, "");
+        int r = initrd_scan_feed(&whole, data, size, &used), q = 0;
+        for (; q >= 0 && at < size; at += n) {
+                q = initrd_scan_feed(&pieces, data + at, MIN_OF(step, size - at), &n);
+                if (q >= 0 && n < MIN_OF(step, size - at)) {
+                        at += n;
+                        break;
+                }
+        }
+        claim(r == q && (r < 0 || used == at));
+        claim(memcmp(&one, &two, sizeof(one)) == 0);
+        claim(whole.n_module == pieces.n_module && cpio_complete(&whole.parser) == cpio_complete(&pieces.parser));
+        initrd_scan_done(&whole);
+        initrd_scan_done(&pieces);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        char text[SHIM_COMPATIBLE_SIZE];
+
+        try_file(data, size);
+        if (size > 0)
+                try_pieces(data, size, 1 + data[size / 2] % 61);
+        if (module_compatible(data, size, text))
+                claim(strlen(text) > 0 && strlen(text) < sizeof(text));
+        return 0;
+}

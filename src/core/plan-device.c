@@ -151,7 +151,7 @@ static int check_ari(const Check *c) {
 
 static int check_vfio_support(const Check *c) {
         if (c->w->in->facts->can & PLAN_CAN_VFIO)
-                return 0;
+                return plan_find_handler(c->w, c->d->subject, &c->w->in->facts->next_vfio);
         return FIND(c, REASON_NO_VFIO_SUPPORT, VERDICT_CANNOT, NULL);
 }
 

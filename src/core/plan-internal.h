@@ -39,6 +39,8 @@ static inline bool is_bridge(const Function *f) {
 /* Adds a finding. Sets the verdict of the subject. -ENOMEM. */
 int plan_find(PlanWork *w, uint32_t subject, Reason reason, Verdict verdict, const char *detail_format, ...)
         _printf_(5, 6);
+/* What next_boot_judge() said about a handler, of what needs it. */
+int plan_find_handler(PlanWork *w, uint32_t subject, const Refusal *why);
 /* What stands against a device by itself (plan-device.c). */
 int plan_check_device(PlanWork *w, PlanDevice *d);
 /* What follows from one device for others (plan-spread.c). */

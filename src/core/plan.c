@@ -92,6 +92,14 @@ int plan_find(PlanWork *w, uint32_t subject, Reason reason, Verdict verdict, con
         return 0;
 }
 
+int plan_find_handler(PlanWork *w, uint32_t subject, const Refusal *why) {
+        if (why->reason == REASON_NONE)
+                return 0;
+        return plan_find(w, subject, why->reason,
+                         why->reason == REASON_INITRD_HANDLER_UNSURE ? VERDICT_LIMITED : VERDICT_CANNOT, "%s",
+                         why->detail);
+}
+
 /* Puts the items of each subject together, in the order in which they came. */
 static int group_items(PlanWork *w) {
         PlanItem *sorted = reallocarray(NULL, MAX_OF(w->n_items, (size_t)1), sizeof(*sorted));
@@ -230,11 +238,8 @@ static int check_kernel(PlanWork *w, uint32_t subject) {
 
         if (next->reason != REASON_NONE)
                 r = plan_find(w, subject, next->reason, VERDICT_CANNOT, "%s", next->detail);
-        /* It may be in an initrd, where nobody looks; what is found and differs is certain. */
         if (r >= 0 && shim->reason != REASON_NONE && has_vfio(w))
-                r = plan_find(w, subject, shim->reason,
-                              shim->reason == REASON_NEXT_NO_SHIM ? VERDICT_LIMITED : VERDICT_CANNOT, "%s",
-                              shim->detail);
+                r = plan_find(w, subject, shim->reason, VERDICT_CANNOT, "%s", shim->detail);
         if (r >= 0 && w->in->facts->no_systemd)
                 r = plan_find(w, subject, REASON_SHUTDOWN_FAILED, VERDICT_CANNOT, "there is no service manager");
         else if (r >= 0 && w->in->facts->jump_systemd)
@@ -278,7 +283,10 @@ static int check_file(PlanWork *w, uint32_t subject, const PlanFile *f) {
         if (reason != REASON_NONE && !f->preserved)
                 r = plan_find(w, subject, reason, VERDICT_CANNOT, "its kind is %s", f->kind);
         if (r >= 0 && streq(f->kind, "memfd"))
-                r = check_memfd(w, subject, f);
+                return check_memfd(w, subject, f);
+        if (r >= 0)
+                r = plan_find_handler(w, subject,
+                                      streq(f->kind, "vfio") ? &w->in->facts->next_vfio : &w->in->facts->next_files);
         return r;
 }
 

@@ -50,6 +50,8 @@ typedef struct PlanFacts {
         unsigned can;        /* PlanCan */
         Refusal next_kernel; /* REASON_NONE: nothing is wrong with it; else, why not */
         Refusal next_shim;   /* the same about its kernel module, if there are devices */
+        Refusal next_vfio;   /* that the next boot lacks the handler of devices, by next_boot_judge() */
+        Refusal next_files;  /* the same of a handler of other files than memfds */
         bool jump_systemd;   /* all services are stopped before the jump */
         bool no_systemd;     /* and there is nobody who could do that */
         bool next_no_vf;     /* the next kernel is known not to keep VFs */

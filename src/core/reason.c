@@ -222,10 +222,6 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                    "Take it away from that driver with --rebind, if nothing on this host needs it.",
                                    EBUSY },
 
-        [REASON_NEXT_NO_SHIM] = { "next-no-shim", "The next kernel's modules do not include liveupdate_vfio.",
-                                  "Build and install it for that kernel, or make sure that it is in its initrd: "
-                                  "without it every VFIO device is lost.",
-                                  ENOENT },
         [REASON_NEXT_SHIM_ABI] = { "next-shim-abi",
                                    "The next kernel's liveupdate_vfio does not understand the running one's records.",
                                    "Install a module of the same version for both kernels, or leave the devices out.",

@@ -93,7 +93,6 @@ typedef enum Reason {
         REASON_DRIVER_IN_USE,
 
         /* The next kernel. */
-        REASON_NEXT_NO_SHIM,
         REASON_NEXT_SHIM_ABI,
         REASON_NEXT_NO_VF,
         REASON_INITRD_HANDLER_MISSING,

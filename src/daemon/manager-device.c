@@ -38,6 +38,13 @@ static int check_declared(const Session *s, const char *device, const PreserveOp
         return 0;
 }
 
+/* The plan has looked at what was there when the update began; and until then another
+ * kernel can be loaded. */
+static bool lacks_handler(const Manager *m, const Session *s, const char *device) {
+        return m->next.loaded && m->next.vfio.reason == REASON_INITRD_HANDLER_MISSING && m->phase != PHASE_NORMAL &&
+               m->phase != PHASE_UPDATED && !manager_is_excepted(m, device) && !manager_is_excepted(m, s->name);
+}
+
 /* What the rules and the topology say. */
 static int check_function(const Manager *m, const Session *s, const char *text, const PreserveOptions *options,
                           CallDevice *d, Refusal *refusal) {
@@ -53,6 +60,8 @@ static int check_function(const Manager *m, const Session *s, const char *text, 
         /* The plan says so of what it is asked about; a device that comes in a session is none of that. */
         if (f->is_vf && m->next.loaded && m->next.no_vf)
                 return refuse(refusal, REASON_NEXT_NO_VF, text, "%s", m->next.release);
+        if (lacks_handler(m, s, text))
+                return refuse(refusal, m->next.vfio.reason, text, "%s", m->next.vfio.detail);
         Dma dma = plan_dma(f, policy.dma, planner_can(m));
         d->policy = handover_policy(dma);
         d->is_vf = f->is_vf;

@@ -155,6 +155,8 @@ void update_mark(Manager *m, Step step);
 int manager_load_configured(Manager *m, Job *job, Refusal *refusal);
 /* Whether a kernel is loaded that this daemon has judged. */
 int manager_check_image(const Manager *m, Refusal *refusal);
+/* Whether the request of the update under way lets this be lost: an address, a session. */
+bool manager_is_excepted(const Manager *m, const char *name);
 
 /* manager-receive.c */
 void receive_set_claimed(Manager *m, Session *s);

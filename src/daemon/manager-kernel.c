@@ -18,7 +18,8 @@ typedef struct Load {
         int kernel_fd, initrd_fd;
         char *cmdline;
         KernelImage image;
-        Refusal shim;
+        NextBoot boot;
+        Refusal shim, vfio, files;
         Refusal refusal;
 } Load;
 
@@ -47,23 +48,37 @@ static Load *load_new(Manager *m) {
         return l;
 }
 
-/* Both kernels' modules must agree on the records. That of the next kernel is looked for
- * where depmod(8) puts it; its initrd may have another one, which nobody sees. */
+/* Both kernels' modules must agree on the records. That of the initrd comes first; without
+ * one in it, that of the next kernel is looked for where depmod(8) puts it. */
 static void judge_shim(Load *l) {
+        const NextModule *module = next_boot_find(&l->boot, SHIM_MODULE);
         const Shim *shim = &l->manager->ports->shim;
-        const char *release = l->image.verdict.release;
         char next[SHIM_COMPATIBLE_SIZE];
         ShimFacts running;
+        int r = 0;
 
         if (shim_facts(shim, &running) < 0)
                 return;
-        int r = shim_other_compatible(shim, release, next);
-        if (r == -ENODATA || r == -EBADMSG)
+        if (*l->boot.compatible)
+                memcpy(next, l->boot.compatible, sizeof(next));
+        else
+                r = shim_other_compatible(shim, l->image.verdict.release, next);
+        if (r == -ENODATA || r == -EBADMSG || (r < 0 && module && module->in_initrd))
                 refuse(&l->shim, REASON_NEXT_SHIM_ABI, "kernel", "running %s, next unknown", running.compatible);
-        else if (r < 0)
-                refuse(&l->shim, REASON_NEXT_NO_SHIM, "kernel", "/lib/modules/%.100s", *release ? release : "?");
-        else if (!streq(running.compatible, next))
+        else if (r >= 0 && !streq(running.compatible, next)) /* that there is none is the handlers' matter */
                 refuse(&l->shim, REASON_NEXT_SHIM_ABI, "kernel", "running %s, next %s", running.compatible, next);
+}
+
+/* What is missing for certain is told before what is not sure. */
+static void judge_handlers(Load *l) {
+        for (size_t i = 0; i < l->boot.n_modules; i++) {
+                const NextModule *m = &l->boot.modules[i];
+                Refusal why, *to = streq(m->name, SHIM_MODULE) ? &l->vfio : &l->files;
+
+                next_boot_judge(&l->boot, m, &why);
+                if (why.reason == REASON_INITRD_HANDLER_MISSING || to->reason == REASON_NONE)
+                        *to = why;
+        }
 }
 
 /* In the worker. */
@@ -76,18 +91,24 @@ static int run_load(void *work) {
         int r = kexec_judge(kexec, l->kernel_fd, l->initrd_fd, l->cmdline, &l->image, &l->refusal);
         if (r < 0)
                 return r;
+        r = kexec_next_boot(kexec, &l->image, &l->boot, &l->refusal);
+        if (r < 0)
+                return r;
         judge_shim(l);
+        judge_handlers(l);
         return kexec_load_image(kexec, &l->image, &l->refusal);
 }
 
-static void set_next(Manager *m, bool loaded, KernelImage *image, const Refusal *shim) {
+static void set_next(Manager *m, Load *l) {
         free(m->next.cmdline);
-        m->next = (NextKernel){ .loaded = loaded };
-        if (loaded) {
-                snprintf(m->next.release, sizeof(m->next.release), "%s", image->verdict.release);
-                m->next.cmdline = TAKE_PTR(image->cmdline);
-                m->next.shim = *shim;
-                m->next.no_vf = !*image->verdict.abi.iov;
+        m->next = (NextKernel){ .loaded = !l->unload };
+        if (!l->unload) {
+                snprintf(m->next.release, sizeof(m->next.release), "%s", l->image.verdict.release);
+                m->next.cmdline = TAKE_PTR(l->image.cmdline);
+                m->next.shim = l->shim;
+                m->next.vfio = l->vfio;
+                m->next.files = l->files;
+                m->next.no_vf = !*l->image.verdict.abi.iov;
         }
         EMIT(m, kernel_changed);
 }
@@ -101,7 +122,7 @@ static void loaded(void *work, int r, void *userdata) {
         if (r == -ECANCELED && l->refusal.reason == REASON_NONE)
                 refuse(&l->refusal, REASON_CANCELLED, "", "the daemon stops");
         if (r >= 0)
-                set_next(m, !l->unload, &l->image, &l->shim);
+                set_next(m, l);
         recovery_save(m);
         if (r < 0 || job->kind != JOB_UPDATE) {
                 if (job->kind == JOB_UPDATE)

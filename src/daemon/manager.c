@@ -368,9 +368,9 @@ void manager_registered(Manager *m, Participant *p) {
                 manager_ask_late(m, p);
 }
 
-static bool is_excepted(const Manager *m, const char *device) {
+bool manager_is_excepted(const Manager *m, const char *name) {
         for (size_t i = 0; i < m->update.request.n_exceptions; i++)
-                if (streq(m->update.request.exceptions[i], device))
+                if (streq(m->update.request.exceptions[i], name))
                         return true;
         return false;
 }
@@ -382,7 +382,7 @@ static bool holds_requested(const Manager *m, const Session *s, char device[stat
                         const SessionFile *f = s->files[i];
                         address_format(m->update.request.devices[k], device);
                         if (f->has_address && address_compare(f->address, m->update.request.devices[k]) == 0 &&
-                            !is_excepted(m, device))
+                            !manager_is_excepted(m, device))
                                 return true;
                 }
         return false;

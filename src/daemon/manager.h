@@ -110,8 +110,9 @@ typedef struct NextKernel {
         bool loaded;
         char release[128];
         char *cmdline;
-        Refusal shim; /* what is wrong with its kernel module; REASON_NONE: nothing */
-        bool no_vf;   /* it does not keep VFs */
+        Refusal shim;        /* what is wrong with its kernel module; REASON_NONE: nothing */
+        Refusal vfio, files; /* what its boot lacks of handlers: of devices, of other files (core/next-boot.h) */
+        bool no_vf;          /* it does not keep VFs */
 } NextKernel;
 
 /* The update under way in this kernel, from PREPARE to the jump or the rollback. */

@@ -31,6 +31,8 @@ static void gather_facts(const Manager *m, PlanFacts *facts) {
                                        : PLAN_LUO_READY,
                 .can = planner_can(m),
                 .next_shim = m->next.shim,
+                .next_vfio = m->next.vfio,
+                .next_files = m->next.files,
                 .jump_systemd = m->config->jump == JUMP_SYSTEMD,
                 .no_systemd = m->config->jump == JUMP_SYSTEMD && !p->shutdown,
                 .next_no_vf = m->next.loaded && m->next.no_vf,

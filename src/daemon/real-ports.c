@@ -212,6 +212,7 @@ int real_ports_open(RealPorts *r, const char *run_dir, const char *state_dir) {
                 .run_fd = open_dir(run_dir),
                 .state_fd = open_dir(state_dir),
         };
+        r->kexec.config = &r->config;
         if (p->run_fd < 0)
                 return log_errno(p->run_fd, "Opening %s", run_dir);
         if (p->state_fd < 0) {

@@ -58,6 +58,11 @@ static void add_failure(Record *o, const Refusal *why) {
         record_add(o, "failure-detail", why->detail);
 }
 
+static void add_reason(Record *o, const char *key, const Refusal *why) {
+        if (why->reason != REASON_NONE)
+                record_add(o, key, reason_code(why->reason));
+}
+
 static void fill_state(const Manager *m, Record *o) {
         JobRecord running = job_record(m->job);
 
@@ -77,8 +82,9 @@ static void fill_state(const Manager *m, Record *o) {
                 record_add(o, "kernel-release", m->next.release);
                 record_add(o, "kernel-cmdline", m->next.cmdline ?: "");
                 record_add_number(o, "kernel-no-vf", m->next.no_vf);
-                if (m->next.shim.reason != REASON_NONE)
-                        record_add(o, "kernel-shim", reason_code(m->next.shim.reason));
+                add_reason(o, "kernel-shim", &m->next.shim);
+                add_reason(o, "kernel-vfio", &m->next.vfio);
+                add_reason(o, "kernel-files", &m->next.files);
         }
 }
 
@@ -167,11 +173,12 @@ static int read_kernel(NextKernel *k, const char *key, const char *value) {
                 k->no_vf = streq(value, "1");
                 return 0;
         }
-        if (streq(key, "shim")) {
+        Refusal *why = streq(key, "shim") ? &k->shim : streq(key, "vfio") ? &k->vfio : &k->files;
+        if (why != &k->files || streq(key, "files")) {
                 int reason = reason_from_code(value);
                 if (reason < 0)
                         return reason;
-                k->shim = (Refusal){ .reason = (Reason)reason };
+                *why = (Refusal){ .reason = (Reason)reason };
                 return 0;
         }
         if (!streq(key, "cmdline"))

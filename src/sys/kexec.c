@@ -7,6 +7,7 @@
 #include "kexec-internal.h"
 
 #include "common/fd.h"
+#include "next-boot.h"
 
 #include <fcntl.h>
 #include <linux/kexec.h>
@@ -154,6 +155,17 @@ static int load_failed(const KexecReal *k, int error, Refusal *refusal) {
         return kexec_load_failed(error, streq(disabled, "1"), lockdown, refusal);
 }
 
+static int kexec_real_next_boot(void *self, const KernelImage *image, NextBoot *ret, Refusal *refusal) {
+        const KexecReal *k = self;
+
+        if (!k->config) {
+                *ret = (NextBoot){};
+                return 0;
+        }
+        return next_boot_read(k->root, k->config, image->verdict.release, image->initrd_fd, image->verdict.initrd_size,
+                              ret, refusal);
+}
+
 static int kexec_real_load(void *self, const KernelImage *image, Refusal *refusal) {
         unsigned long flags = image->initrd_fd < 0 ? KEXEC_FILE_NO_INITRAMFS : 0;
         int r;
@@ -199,6 +211,7 @@ static int kexec_real_jump(void *self, Refusal *refusal) {
 
 static const KexecOps kexec_real_ops = {
         .judge = kexec_real_judge,
+        .next_boot = kexec_real_next_boot,
         .load = kexec_real_load,
         .unload = kexec_real_unload,
         .loaded = kexec_real_loaded,

@@ -9,6 +9,8 @@
 #pragma once
 
 #include "core/abi.h"
+#include "core/config.h"
+#include "core/next-boot.h"
 #include "core/reason.h"
 #include "host.h"
 
@@ -46,6 +48,9 @@ typedef struct KexecOps {
          * is loaded. */
         int (*judge)(void *self, int kernel_fd, int initrd_fd, const char *cmdline, KernelImage *ret,
                      Refusal *refusal);
+        /* What will be there of the handlers that are modules and in use here. An initrd
+         * that is damaged is refused. */
+        int (*next_boot)(void *self, const KernelImage *image, NextBoot *ret, Refusal *refusal);
         int (*load)(void *self, const KernelImage *image, Refusal *refusal);
         int (*unload)(void *self, Refusal *refusal);
         /* 1 an image is loaded, 0 not. */
@@ -65,6 +70,9 @@ static inline int kexec_judge(const Kexec *k, int kernel_fd, int initrd_fd, cons
                               Refusal *refusal) {
         return k->ops->judge(k->self, kernel_fd, initrd_fd, cmdline, ret, refusal);
 }
+static inline int kexec_next_boot(const Kexec *k, const KernelImage *image, NextBoot *ret, Refusal *refusal) {
+        return k->ops->next_boot(k->self, image, ret, refusal);
+}
 static inline int kexec_load_image(const Kexec *k, const KernelImage *image, Refusal *refusal) {
         return k->ops->load(k->self, image, refusal);
 }
@@ -81,7 +89,8 @@ static inline int kexec_jump(const Kexec *k, Refusal *refusal) {
 /* The real port. host must outlive it. */
 typedef struct KexecReal {
         const HostFacts *host;
-        const char *root; /* of /proc, /sys and /dev; "" but in tests */
+        const char *root;     /* of /proc, /sys and /dev; "" but in tests */
+        const Config *config; /* names the modules; NULL: none */
 } KexecReal;
 
 Kexec kexec_real(KexecReal *k, const HostFacts *host);

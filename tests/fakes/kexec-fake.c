@@ -24,6 +24,15 @@ static int fake_judge(void *self, int kernel_fd, int initrd_fd, const char *cmdl
         return 0;
 }
 
+static int fake_next_boot(void *self, _unused_ const KernelImage *image, NextBoot *ret, Refusal *refusal) {
+        KexecFake *k = self;
+
+        if (fails(k))
+                return refuse(refusal, REASON_INITRD_DAMAGED, "initrd", "a fault");
+        *ret = k->boot;
+        return 0;
+}
+
 static int fake_load(void *self, _unused_ const KernelImage *image, Refusal *refusal) {
         KexecFake *k = self;
 
@@ -65,6 +74,7 @@ static int fake_jump(void *self, Refusal *refusal) {
 
 static const KexecOps ops = {
         .judge = fake_judge,
+        .next_boot = fake_next_boot,
         .load = fake_load,
         .unload = fake_unload,
         .loaded = fake_loaded,

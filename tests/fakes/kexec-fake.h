@@ -14,6 +14,7 @@ typedef struct KexecFake {
         bool loaded;
         bool jumped;                    /* since the test last cleared it */
         Reason verdict;                 /* REASON_NONE: every image is good */
+        NextBoot boot;                  /* what is there of handlers in the next boot */
         uint64_t n_calls;               /* over all ops */
         uint64_t fail_at;               /* the call with this number fails; 0: none */
         bool (*before)(void *userdata); /* told of each call; true: it fails */

@@ -240,11 +240,69 @@ static void test_next_module(void **state) {
         assert_int_equal(world_load(m->world), 0);
         assert_true(update_with(m, card, &why) < 0);
         assert_int_equal(why.reason, REASON_NEXT_SHIM_ABI);
-        /* It may be in the initrd. */
-        m->shim.next_error = -ENOENT;
+        /* What is in the initrd comes before what is among the host's modules. */
+        NextBoot *boot = &m->world->kexec.boot;
+        assert_int_equal(next_boot_add(boot, SHIM_MODULE), 0);
+        boot->modules[0].in_initrd = boot->restore = true;
         assert_int_equal(world_load(m->world), 0);
-        assert_int_equal(m->world->manager->next.shim.reason, REASON_NEXT_NO_SHIM);
+        assert_true(update_with(m, card, &why) < 0);
+        assert_int_equal(why.reason, REASON_NEXT_SHIM_ABI);
+        (void)snprintf(boot->compatible, sizeof(boot->compatible), "fake-v1");
+        assert_int_equal(world_load(m->world), 0);
         assert_int_equal(update_with(m, card, &why), 0);
+        assert_true(m->world->kexec.jumped);
+}
+
+/* What the next boot has no handler for stays, unless its loss is accepted by name. */
+static void test_next_handler_missing(void **state) {
+        _cleanup_machine_ Machine *m = start();
+        NextBoot *boot = &m->world->kexec.boot;
+        char address[ADDRESS_TEXT_SIZE];
+        Refusal why = {};
+
+        m->shim.next_error = -ENOENT;
+        assert_int_equal(next_boot_add(boot, SHIM_MODULE), 0);
+        boot->has_initrd = true;
+        assert_int_equal(world_load(m->world), 0);
+        assert_true(update_with(m, card, &why) < 0);
+        assert_int_equal(why.reason, REASON_INITRD_HANDLER_MISSING);
+        address_format(card, address);
+        assert_string_equal(why.subject, address);
+        assert_string_equal(why.detail, SHIM_MODULE);
+        assert_int_equal(m->world->manager->phase, PHASE_NORMAL);
+
+        /* Not known for certain: it may go. */
+        (void)snprintf(boot->unread, sizeof(boot->unread), "lzo");
+        assert_int_equal(world_load(m->world), 0);
+        assert_int_equal(m->world->manager->next.vfio.reason, REASON_INITRD_HANDLER_UNSURE);
+        assert_int_equal(update_with(m, card, &why), 0);
+        assert_true(m->world->kexec.jumped);
+}
+
+/* Neither what was preserved before nor what is preserved while the update is under way. */
+static void test_next_handler_forced(void **state) {
+        _cleanup_machine_ Machine *m = start();
+        Client *c = client(m);
+        Refusal why = {};
+        Job *j;
+
+        assert_int_equal(next_boot_add(&m->world->kexec.boot, SHIM_MODULE), 0);
+        assert_int_equal(world_load(m->world), 0);
+        assert_int_equal(preserve(m, c, card, 8), REASON_NONE);
+        assert_true(manager_prepare(m->world->manager, 0, NULL, &j, &why) < 0);
+        assert_int_equal(why.reason, REASON_INITRD_HANDLER_MISSING);
+        assert_string_equal(why.subject, "vm-a/8");
+
+        UpdateRequest request = { .exceptions = calloc(2, sizeof(char *)), .n_exceptions = 1 };
+        request.exceptions[0] = strdup("vm-a/8");
+        assert_int_equal(manager_prepare(m->world->manager, 0, &request, &j, &why), 0);
+        update_request_done(&request);
+        world_run(m->world);
+        assert_int_equal(m->world->manager->phase, PHASE_PREPARED);
+        assert_int_equal(preserve(m, c, other, 9), REASON_INITRD_HANDLER_MISSING);
+        shim_fake_carry(&m->shim);
+        assert_int_equal(manager_update(m->world->manager, 0, NULL, &j, &why), 0);
+        world_run(m->world);
         assert_true(m->world->kexec.jumped);
 }
 
@@ -863,6 +921,8 @@ int main(void) {
                 cmocka_unit_test(test_capabilities),
                 cmocka_unit_test(test_next_module),
                 cmocka_unit_test(test_next_module_unused),
+                cmocka_unit_test(test_next_handler_missing),
+                cmocka_unit_test(test_next_handler_forced),
                 cmocka_unit_test(test_next_kernel_without_vfs),
                 cmocka_unit_test(test_through_an_update),
                 cmocka_unit_test(test_only_in_a_session),

@@ -391,13 +391,36 @@ static void the_next_module(void **state) {
         r.n_files = 0;
         r.addresses = ADDRESSES("03:00.0");
         assert_plan(&t, &r, "next kernel cannot next-shim-abi (running a, next b)\n");
-        refuse(&r.facts.next_shim, REASON_NEXT_NO_SHIM, "kernel", NULL);
-        assert_plan(&t, &r, "next kernel limited next-no-shim\n");
         r.facts.next_shim = (Refusal){};
         r.facts.next_no_vf = true;
         assert_plan(&t, &r, "");
         r.addresses = ADDRESSES("05:00.2");
         assert_plan(&t, &r, "05:00.2 cannot next-no-vf\n");
+}
+
+/* A handler that will not be there concerns what it handles, which can be excepted. */
+static void the_next_handlers(void **state) {
+        static const PlanFile files[] = {
+                { .session = "vm", .token = 1, .kind = "memfd", .preserved = true },
+                { .session = "vm", .token = 2, .kind = "vfio", .preserved = true },
+                { .session = "vm", .token = 3, .kind = "other", .preserved = true },
+        };
+        _cleanup_topology_ Topology t = {};
+        Request r = { .facts = all_good, .files = files, .n_files = ELEMENTSOF(files) };
+
+        machine(&t);
+        refuse(&r.facts.next_vfio, REASON_INITRD_HANDLER_MISSING, "", "a");
+        assert_plan(&t, &r, "vm/2 cannot initrd-handler-missing (a)\n");
+        refuse(&r.facts.next_files, REASON_INITRD_HANDLER_UNSURE, "", "b");
+        assert_plan(&t, &r,
+                    "vm/2 cannot initrd-handler-missing (a)\n"
+                    "vm/3 limited initrd-handler-unsure (b)\n");
+        r.n_files = 0;
+        assert_plan(&t, &r, "");
+        r.addresses = ADDRESSES("03:00.0");
+        assert_plan(&t, &r, "03:00.0 cannot initrd-handler-missing (a)\n");
+        refuse(&r.facts.next_vfio, REASON_INITRD_HANDLER_UNSURE, "", "c");
+        assert_plan(&t, &r, "03:00.0 limited initrd-handler-unsure (c)\n");
 }
 
 static void one_device(void **state) {
@@ -824,6 +847,7 @@ int main(void) {
                 cmocka_unit_test(the_host),
                 cmocka_unit_test(the_next_kernel),
                 cmocka_unit_test(the_next_module),
+                cmocka_unit_test(the_next_handlers),
                 cmocka_unit_test(one_device),
                 cmocka_unit_test(a_bridge_requested_too),
                 cmocka_unit_test(conventional_bridges),

@@ -78,7 +78,6 @@ static const struct {
         N(REASON_DEVICE_HELD),
         N(REASON_DEVICE_NOT_HELD),
         N(REASON_DRIVER_IN_USE),
-        N(REASON_NEXT_NO_SHIM),
         N(REASON_NEXT_SHIM_ABI),
         N(REASON_NEXT_NO_VF),
         N(REASON_INITRD_HANDLER_MISSING),

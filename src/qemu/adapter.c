@@ -48,7 +48,6 @@ static void veto(Adapter *a, const char *phase, const Problem *p) {
 static void run_on(Adapter *a, const char *why) {
         Problem p;
 
-        client_forget_session(&a->client);
         a->prepared = false;
         if (!a->frozen)
                 return;
@@ -118,6 +117,8 @@ static void on_phase(void *userdata, const char *phase, uint64_t deadline_usec) 
 
         if (streq(phase, "resume")) {
                 run_on(a, "the update was called off");
+                /* It was opened after that, if the preparation took longer than the update did. */
+                client_close_session(&a->client);
                 return;
         }
         if (streq(phase, "prepare"))
@@ -141,13 +142,16 @@ static void on_daemon(void *userdata, bool there) {
         Problem p;
 
         if (!there) {
-                if (a->frozen)
-                        run_on(a, "the daemon is gone");
+                if (!a->frozen)
+                        return;
+                run_on(a, "the daemon is gone");
+                client_forget_session(&a->client);
                 return;
         }
         if (client_is_registered(&a->client))
                 return;
         run_on(a, "the daemon knows nothing of the update");
+        client_forget_session(&a->client);
         if (client_register(&a->client, &p) < 0)
                 log_warning("%s: does not take part in updates: %s", a->options->name, p.text);
 }

@@ -238,6 +238,13 @@ int client_finish(Client *c, Problem *p) {
         return call(c, c->session, LIVEUPDATE_SESSION_INTERFACE, "Finish", NULL, p, "a{sv}", 0);
 }
 
+/* The daemon may have done it by itself, and then says that there is none. */
+void client_close_session(Client *c) {
+        if (c->session)
+                (void)call(c, c->session, LIVEUPDATE_SESSION_INTERFACE, "Close", NULL, NULL, "a{sv}", 0);
+        client_forget_session(c);
+}
+
 void client_forget_session(Client *c) {
         free(TAKE_PTR(c->session));
 }

@@ -50,3 +50,5 @@ int client_preserve(Client *c, int fd, uint64_t token, Problem *p);
 int client_retrieve(Client *c, uint64_t token, int *ret_fd, Problem *p);
 int client_finish(Client *c, Problem *p);
 void client_forget_session(Client *c);
+/* For one that no update will take along: what the daemon still has of it is let go. */
+void client_close_session(Client *c);

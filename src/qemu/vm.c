@@ -182,10 +182,21 @@ int vm_running(Qmp *q, Problem *p) {
         return json_object_object_get_ex(o, "running", &v) && json_object_get_boolean(v);
 }
 
+/* Of the set that a descriptor went into; a set lives as long as the monitor's connection. */
+enum { NO_SET = -1 };
+
+static void remove_set(Qmp *q, int set) {
+        json_object *o = set == NO_SET ? NULL : json_object_new_object();
+
+        if (o && json_object_object_add(o, "fdset-id", json_object_new_int(set)) >= 0)
+                (void)qmp_call(q, "remove-fd", TAKE_PTR(o), -1, CALL_USEC, NULL, NULL);
+        json_object_put(o);
+}
+
 /* Until 8.1 QEMU migrates to a descriptor of any kind; since 8.2 it refuses files there
  * and has "file:" instead, which takes a descriptor only out of a set, and only when it
  * was opened for just what is asked (monitor/fds.c). */
-static int state_uri(Qmp *q, const char *version, int fd, int flags, char **ret, Problem *p) {
+static int state_uri(Qmp *q, const char *version, int fd, int flags, int *ret_set, char **ret, Problem *p) {
         _cleanup_(json_object_putp) json_object *o = NULL;
         _cleanup_close_ int again = -1;
         char path[32];
@@ -207,7 +218,8 @@ static int state_uri(Qmp *q, const char *version, int fd, int flags, char **ret,
                 return r;
         if (!json_object_object_get_ex(o, "fdset-id", &v))
                 return problem(p, "qemu-connection", "QEMU does not say where it put the descriptor");
-        return asprintf(ret, "file:/dev/fdset/%d", json_object_get_int(v)) < 0 ? -ENOMEM : 0;
+        *ret_set = json_object_get_int(v);
+        return asprintf(ret, "file:/dev/fdset/%d", *ret_set) < 0 ? -ENOMEM : 0;
 }
 
 /* After "completed" or "failed"; the words are in query-migrate (since 5.2 for saves,
@@ -240,13 +252,15 @@ static int wait_for_end(Qmp *q, uint64_t timeout_usec, Problem *p) {
 static int transfer(Qmp *q, const char *command, const char *version, int fd, int flags, uint64_t timeout_usec,
                     const char *what, Problem *p) {
         _cleanup_free_ char *uri = NULL;
+        int set = NO_SET;
 
         q->migration[0] = '\0';
-        int r = state_uri(q, version, fd, flags, &uri, p);
+        int r = state_uri(q, version, fd, flags, &set, &uri, p);
         if (r >= 0)
                 r = qmp_call(q, command, arguments("uri", uri), -1, CALL_USEC, NULL, p);
         if (r >= 0)
                 r = wait_for_end(q, timeout_usec, p);
+        remove_set(q, set);
         return r < 0 ? r : migration_result(q, what, p);
 }
 

@@ -78,6 +78,9 @@ static void gather_memory(Adapter *a, uint64_t deadline_usec) {
 static int prepare(Adapter *a, uint64_t deadline_usec, Problem *p) {
         int r = vm_check(&a->machine.qmp, &a->machine.running.spec, p);
 
+        /* It may have been upgraded, or be gone; in the next kernel that is too late to know. */
+        if (r >= 0)
+                r = machine_check_program(&a->machine.running.spec, p);
         if (r >= 0)
                 r = client_open_session(&a->client, p);
         if (r < 0)
@@ -222,7 +225,7 @@ static int begin(Adapter *a, Problem *p) {
         }
         if (r != -ENOENT)
                 return r;
-        r = arrive(&a->machine, &a->client, p);
+        r = arrive(&a->machine, &a->client, a->options->instead, p);
         a->came_over = r >= 0;
         if (r != -ENOENT)
                 return r;

@@ -20,6 +20,7 @@ typedef struct AdapterOptions {
         const char *hook;    /* or NULL */
         const char *monitor; /* of a QEMU that runs already, or NULL */
         const char *program; /* NULL without monitor: only bring back what came over */
+        const char *instead; /* the QEMU that brings it back, or NULL: the one it was started with */
         char *const *args;
 } AdapterOptions;
 

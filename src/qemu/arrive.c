@@ -42,7 +42,7 @@ static int retrieve(Client *c, Cargo *cargo, Problem *p) {
         return machine_check_arrival(&cargo->spec, cargo->ram_fd, p);
 }
 
-static int attempt(Machine *m, Client *c, Problem *p) {
+static int attempt(Machine *m, Client *c, const char *program, Problem *p) {
         _cleanup_(cargo_done) Cargo cargo = { .ram_fd = -1, .state_fd = -1 };
         uint64_t begin = spans_now();
 
@@ -51,6 +51,12 @@ static int attempt(Machine *m, Client *c, Problem *p) {
         if (r < 0)
                 return r;
         spans_add(&m->spans, "retrieve", begin);
+        if (program) {
+                free(TAKE_PTR(cargo.spec.program));
+                r = process_find_program(program, &cargo.spec.program, p);
+                if (r < 0)
+                        return r;
+        }
         return machine_restore(m, &cargo.spec, TAKE_FD(cargo.ram_fd), cargo.state_fd, p);
 }
 
@@ -73,19 +79,21 @@ static void finish(Client *c) {
 static int still_preserved(const Client *c, Problem *p) {
         Problem why = *p;
 
-        (void)problem(p, why.code,
-                      "%.300s; memory and state stay preserved, and liveupdate-qemu resume %s tries again", why.text,
-                      c->name);
+        (void)problem(
+                p, why.code,
+                "%.300s; memory and state stay preserved, and liveupdate-qemu resume %s tries again, with another "
+                "QEMU by --program",
+                why.text, c->name);
         return -EIO;
 }
 
-int arrive(Machine *m, Client *c, Problem *p) {
+int arrive(Machine *m, Client *c, const char *program, Problem *p) {
         int r = client_claim_session(c, p);
 
         if (r < 0)
                 return r;
         for (int i = 0; i < TRIES; i++) {
-                r = attempt(m, c, p);
+                r = attempt(m, c, program, p);
                 if (r >= 0)
                         break;
                 log_warning("%s: cannot be brought back: %s", c->name, p->text);

@@ -9,8 +9,9 @@
 #include "client.h"
 #include "machine.h"
 
-/* -ENOENT: nothing of this name came over. */
-int arrive(Machine *m, Client *c, Problem *p);
+/* With the QEMU that it was started with, or with program (not NULL) from now on. -ENOENT:
+ * nothing of this name came over. */
+int arrive(Machine *m, Client *c, const char *program, Problem *p);
 /* A machine that was running when its adapter died: lets it go on once no jump can come
  * any more, and finishes what the dead one did not. */
 int arrive_adopted(Machine *m, Client *c, Problem *p);

@@ -50,6 +50,42 @@ static int ask_version(const char *program, char **ret, Problem *p) {
         return *ret ? 0 : -ENOMEM;
 }
 
+static int check_version(const Spec *spec, const char *version, Problem *p) {
+        if (carry_version_may_follow(spec->version, version) > 0)
+                return 0;
+        return problem(p, "qemu-older",
+                       "the machine was on QEMU %s and %s is %s: its state needs that version or a later one",
+                       spec->version, spec->program, version);
+}
+
+/* QEMU gives up machine types after some years. */
+static int check_type(const Spec *spec, const char *version, Problem *p) {
+        _cleanup_free_ char *machines = NULL, *type = strndup(spec->machine, strcspn(spec->machine, ",")),
+                            *found = NULL;
+
+        if (!type)
+                return -ENOMEM;
+        int r = ask(spec->program, "-machine", "help", &machines, p);
+        if (r >= 0)
+                r = carry_pin_machine(machines, type, &found);
+        if (r < 0 || found)
+                return r;
+        return problem(p, "machine-type", "%s, which is QEMU %s, has no machine type %s any more", spec->program,
+                       version, type);
+}
+
+int machine_check_program(const Spec *spec, Problem *p) {
+        _cleanup_free_ char *version = NULL;
+
+        int r = ask_version(spec->program, &version, p);
+        if (r >= 0)
+                r = check_version(spec, version, p);
+        /* What it was started with, the same version has. */
+        if (r < 0 || streq(version, spec->version))
+                return r;
+        return check_type(spec, version, p);
+}
+
 int machine_spec(const char *name, const char *program, char *const *args, const char *directory, const char *hook,
                  Spec *ret, Problem *p) {
         _cleanup_free_ char *path = NULL, *version = NULL, *machines = NULL,
@@ -111,7 +147,6 @@ static int check_disks(const Spec *spec, Problem *p) {
 }
 
 int machine_check_arrival(const Spec *spec, int ram_fd, Problem *p) {
-        _cleanup_free_ char *version = NULL;
         struct stat st;
 
         if (fstat(ram_fd, &st) < 0)
@@ -119,12 +154,6 @@ int machine_check_arrival(const Spec *spec, int ram_fd, Problem *p) {
         if ((uint64_t)st.st_size != spec->ram_size)
                 return problem(p, "memory-size", "the memory has %lu bytes, the machine's record says %lu",
                                (unsigned long)st.st_size, (unsigned long)spec->ram_size);
-        int r = ask_version(spec->program, &version, p);
-        if (r < 0)
-                return r;
-        if (carry_version_may_follow(spec->version, version) <= 0)
-                return problem(p, "qemu-older", "the machine ran on QEMU %s; %s is %s", spec->version, spec->program,
-                               version);
         return check_disks(spec, p);
 }
 
@@ -263,6 +292,19 @@ static int check_devices(Machine *m, Problem *p) {
         return r;
 }
 
+/* A QEMU that did not come up may be one that cannot: then that is the reason. Otherwise it
+ * is asked nothing beforehand, as the guest stands still meanwhile. */
+static int launch_incoming(Machine *m, Problem *p) {
+        Problem why;
+
+        int r = launch(m, true, p);
+        if (r >= 0)
+                return check_version(&m->running.spec, m->version, p);
+        if (machine_check_program(&m->running.spec, &why) < 0)
+                *p = why;
+        return r;
+}
+
 int machine_restore(Machine *m, Spec *spec, int ram_fd, int state_fd, Problem *p) {
         m->running.spec = *spec;
         *spec = (Spec){ 0 };
@@ -271,7 +313,7 @@ int machine_restore(Machine *m, Spec *spec, int ram_fd, int state_fd, Problem *p
         int r = check_state(&m->running.spec, state_fd, p);
         uint64_t begin = spans_now();
         if (r >= 0)
-                r = launch(m, true, p);
+                r = launch_incoming(m, p);
         spans_add(&m->spans, "start", begin);
         begin = spans_now();
         if (r >= 0)

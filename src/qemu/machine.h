@@ -34,7 +34,10 @@ int machine_spec(const char *name, const char *program, char *const *args, const
 int machine_start(Machine *m, Spec *spec, Problem *p);
 /* -ENOENT: none is running. One that was still loading is killed, and that is -ENOENT, too. */
 int machine_adopt(Machine *m, Problem *p);
-/* Whether this program and these disks are fit to go on with; ram_fd has the right size. */
+/* Whether spec's program, as it is installed now, could go on with the machine: the same
+ * version or a later one, which has the machine type. */
+int machine_check_program(const Spec *spec, Problem *p);
+/* Whether these disks are fit to go on with; ram_fd has the right size. */
 int machine_check_arrival(const Spec *spec, int ram_fd, Problem *p);
 /* Takes spec and ram_fd over, also on failure. Not live yet. A state that is not the one
  * that was saved, and devices other than those it was saved with, are refused. */

@@ -14,7 +14,7 @@
 static void usage(FILE *f) {
         fputs("liveupdate-qemu [OPTION...] run NAME -- QEMU ARGUMENT...\n"
               "liveupdate-qemu [OPTION...] adopt NAME --qmp=SOCKET\n"
-              "liveupdate-qemu [OPTION...] resume NAME\n"
+              "liveupdate-qemu [OPTION...] resume NAME [--program=QEMU]\n"
               "liveupdate-qemu [OPTION...] check NAME -- QEMU ARGUMENT...\n\n"
               "Keeps a QEMU virtual machine alive while the host changes its kernel.\n\n"
               "  run     start the machine, or bring it back if it came over from another kernel\n"
@@ -23,6 +23,7 @@ static void usage(FILE *f) {
               "  check   print the command line that would be run, or why it cannot be carried\n\n"
               "     --hook=PROGRAM       PROGRAM start NAME makes the network before QEMU starts\n"
               "     --qmp=SOCKET         the monitor of the QEMU to adopt, a UNIX socket\n"
+              "     --program=QEMU       the QEMU to bring the machine back with, instead of the one it had\n"
               "     --runtime-dir=PATH   where the monitor's socket goes (" RUNTIME_DIRECTORY ")\n"
               "  -h --help               this text\n"
               "     --version            the version\n",
@@ -66,6 +67,8 @@ static int dispatch(const char *verb, char **rest, AdapterOptions *o) {
                 return o->monitor && !*rest ? run(o) : usage_error("adopt takes a name and --qmp=SOCKET");
         if (o->monitor)
                 return usage_error("--qmp goes with adopt");
+        if (o->instead && !streq(verb, "resume"))
+                return usage_error("--program goes with resume");
         if (streq(verb, "resume"))
                 return !*rest ? run(o) : usage_error("resume takes a name alone");
         if (!streq(verb, "run") && !streq(verb, "check"))
@@ -84,6 +87,7 @@ static int take_options(int argc, char **argv, AdapterOptions *o, int *ret_statu
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 { "hook", required_argument, NULL, 'H' },
+                { "program", required_argument, NULL, 'p' },
                 { "qmp", required_argument, NULL, 'q' },
                 { "runtime-dir", required_argument, NULL, 'r' },
                 {},
@@ -102,6 +106,9 @@ static int take_options(int argc, char **argv, AdapterOptions *o, int *ret_statu
                         return 1;
                 case 'H':
                         o->hook = optarg;
+                        break;
+                case 'p':
+                        o->instead = optarg;
                         break;
                 case 'q':
                         o->monitor = optarg;

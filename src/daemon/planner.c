@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "planner.h"
+#include <inttypes.h>
 
 #include "manager-internal.h"
+#include "planner.h"
 
 unsigned planner_can(const Manager *m) {
         static const struct {
@@ -115,17 +116,29 @@ int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHint
                 ret);
 }
 
-/* Functions whose descriptors are in sessions that go out: into all, if there is one. */
-static size_t session_devices(const Manager *m, Address *all) {
+static bool is_excepted(const UpdateRequest *request, const Session *s, const SessionFile *f) {
+        char text[SESSION_NAME_MAX + 22];
+
+        (void)snprintf(text, sizeof(text), "%s/%" PRIu64, s->name, f->token);
+        for (size_t i = 0; request && i < request->n_exceptions; i++)
+                if (streq(request->exceptions[i], text) || streq(request->exceptions[i], s->name))
+                        return true;
+        return false;
+}
+
+/* Functions whose descriptors are in sessions that go out, unless they may be lost: into
+ * all, if there is one. */
+static size_t session_devices(const Manager *m, const UpdateRequest *request, Address *all) {
         size_t n = 0;
 
         for (size_t i = 0; m->devices && i < m->sessions.n; i++) {
                 const Session *s = m->sessions.items[i];
                 for (size_t k = 0; k < s->n_files && !session_is_incoming(s); k++) {
-                        if (!s->files[k]->has_address)
+                        const SessionFile *f = s->files[k];
+                        if (!f->has_address || is_excepted(request, s, f))
                                 continue;
                         if (all)
-                                all[n] = s->files[k]->address;
+                                all[n] = f->address;
                         n++;
                 }
         }
@@ -134,7 +147,7 @@ static size_t session_devices(const Manager *m, Address *all) {
 
 int planner_devices(const Manager *m, const UpdateRequest *request, Address **ret, size_t *ret_n) {
         size_t n = request ? request->n_devices : 0;
-        Address *all = calloc(MAX_OF(n + m->holds.n + session_devices(m, NULL), (size_t)1), sizeof(*all));
+        Address *all = calloc(MAX_OF(n + m->holds.n + session_devices(m, request, NULL), (size_t)1), sizeof(*all));
 
         if (!all)
                 return -ENOMEM;
@@ -143,7 +156,7 @@ int planner_devices(const Manager *m, const UpdateRequest *request, Address **re
         for (size_t i = 0; i < m->holds.n; i++)
                 if (m->holds.items[i].state == HOLD_HELD)
                         all[n++] = m->holds.items[i].address;
-        n += session_devices(m, all + n);
+        n += session_devices(m, request, all + n);
         *ret = all;
         *ret_n = n;
         return 0;

@@ -15,7 +15,7 @@ build_packages() {
         echo gcc libc6-dev make meson ninja-build pkgconf
         # libraries
         echo libsystemd-dev libjson-c-dev libarchive-dev libsmartcols-dev libinih-dev
-        echo libpci-dev libnl-3-dev libnl-route-3-dev libkmod-dev
+        echo libpci-dev libnl-3-dev libnl-route-3-dev libkmod-dev libzstd-dev
         # tests: the unit test library, a private bus, the model checker
         echo libcmocka-dev dbus spin
 }

@@ -85,6 +85,10 @@ unsigned clients_start(const Config *c, const EarlyClients *clients, char *name)
         if (luo_available(&luo) < 0)
                 return 0;
         int r = steward_listen(STEWARD_NAME, &listen_fd);
+        if (r == -EADDRINUSE) { /* a restore-only initrd went before this one */
+                log_debug("There is a steward already: clients were started before.");
+                return 0;
+        }
         if (r < 0) {
                 log_errno(r, "Without a steward no client is started early");
                 return 0;

@@ -98,15 +98,15 @@ static unsigned report(const ShimList *l) {
         return problems;
 }
 
-static int restore_functions(const Step *s, const Shim *shim, unsigned *problems) {
+static int restore_functions(const Step *s, unsigned *problems) {
         ShimList incoming = {};
 
-        int r = shim_list(shim, SHIM_INCOMING, &incoming);
+        int r = shim_read_list(s->root, SHIM_INCOMING, &incoming);
         if (r < 0)
                 return r;
         if (bind_all(s, &incoming)) {
                 shim_list_done(&incoming);
-                r = shim_list(shim, SHIM_INCOMING, &incoming);
+                r = shim_read_list(s->root, SHIM_INCOMING, &incoming);
         }
         if (r >= 0)
                 *problems += report(&incoming);
@@ -115,9 +115,6 @@ static int restore_functions(const Step *s, const Shim *shim, unsigned *problems
 }
 
 unsigned step_run(const Step *s) {
-        ShimReal real;
-        Shim shim = shim_real(&real, s->root);
-
         if (!is_on(s)) {
                 log_debug("Live update is off in this kernel (kho=on liveupdate=on): there is nothing to restore.");
                 return 0;
@@ -127,7 +124,7 @@ unsigned step_run(const Step *s) {
         if (!s->config->luo_shim)
                 return problems;
         doing(s, "reading", "what came in");
-        int r = restore_functions(s, &shim, &problems);
+        int r = restore_functions(s, &problems);
         if (r < 0 && r != -ENODEV) { /* that was said when it did not load */
                 log_errno(r, "Reading which PCI functions came in from " SHIM_MODULE);
                 problems++;

@@ -8,16 +8,8 @@
 #include <fcntl.h>
 #include <limits.h>
 
-/* 65536 lines of 96 bytes, which is more than the module can be made to have. */
-enum { TEXT_MAX = SHIM_FUNCTIONS_MAX * 96 };
-
 static int read_text(const ShimReal *s, const char *name, char **ret, size_t *ret_size) {
-        char path[PATH_MAX];
-
-        if ((size_t)snprintf(path, sizeof(path), "%s/sys/kernel/" SHIM_MODULE "/%s", s->root, name) >= sizeof(path))
-                return -ENAMETOOLONG;
-        int r = file_read_at(AT_FDCWD, path, TEXT_MAX, ret, ret_size);
-        return r == -ENOENT || r == -ENOTDIR ? -ENODEV : r;
+        return shim_read_text(s->root, name, ret, ret_size);
 }
 
 static int real_facts(void *self, ShimFacts *ret) {
@@ -62,11 +54,9 @@ static int real_get_policies(void *self, ShimSetting **ret, size_t *ret_n) {
 }
 
 static int real_list(void *self, ShimDirection direction, ShimList *ret) {
-        _cleanup_free_ char *text = NULL;
-        size_t size;
+        const ShimReal *s = self;
 
-        int r = read_text(self, direction == SHIM_OUTGOING ? "outgoing" : "incoming", &text, &size);
-        return r < 0 ? r : shim_parse_list(direction, text, size, ret);
+        return shim_read_list(s->root, direction, ret);
 }
 
 static int real_held(void *self, ShimHeld **ret, size_t *ret_n) {

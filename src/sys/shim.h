@@ -47,6 +47,10 @@ typedef struct ShimReal {
 
 Shim shim_real(ShimReal *s, const char *root);
 
+/* Without the port: what one of the module's files says (caller frees), and a list. */
+int shim_read_text(const char *root, const char *name, char **ret, size_t *ret_size);
+int shim_read_list(const char *root, ShimDirection direction, ShimList *ret);
+
 static inline int shim_facts(const Shim *s, ShimFacts *ret) {
         return s->ops ? s->ops->facts(s->self, ret) : -ENODEV;
 }

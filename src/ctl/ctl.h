@@ -19,8 +19,8 @@ typedef struct Options {
         bool help, version;
         const char *host;    /* -H; NULL: this host */
         const char *address; /* --address; NULL: the system bus */
-        const char *kernel, *initrd, *cmdline, *append;
-        bool reuse_cmdline, unclaimed, force;
+        const char *kernel, *initrd, *kernel_release, *cmdline, *append;
+        bool reuse_cmdline, restore_initrd, unclaimed, force;
         bool tree, dot, rebind;
         bool restore;
         StringList devices;    /* PCI addresses, as the kernel writes them */

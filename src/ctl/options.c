@@ -17,6 +17,8 @@ enum {
         ARG_VERSION,
         ARG_KERNEL,
         ARG_INITRD,
+        ARG_RESTORE_INITRD,
+        ARG_KERNEL_RELEASE,
         ARG_CMDLINE,
         ARG_APPEND,
         ARG_REUSE_CMDLINE,
@@ -51,6 +53,10 @@ static const OptionSpec option_table[] = {
         { "no-block", ARG_NO_BLOCK, NULL, "Do not wait for the job; print its number", FOR_JOB },
         { "kernel", ARG_KERNEL, "FILE", "update: load this kernel first", FOR_UPDATE },
         { "initrd", ARG_INITRD, "FILE", "load, update: the initrd; without it there is none", FOR_LOAD },
+        { "restore-initrd", ARG_RESTORE_INITRD, NULL, "load, update: restore before the initrd is unpacked",
+          FOR_LOAD },
+        { "kernel-release", ARG_KERNEL_RELEASE, "RELEASE", "load, update: whose modules --restore-initrd takes",
+          FOR_LOAD },
         { "cmdline", ARG_CMDLINE, "STRING", "load, update: the next kernel's command line", FOR_LOAD },
         { "append", ARG_APPEND, "STRING", "load, update: the running kernel's command line and STRING", FOR_LOAD },
         { "reuse-cmdline", ARG_REUSE_CMDLINE, NULL, "load, update: the running kernel's command line, also for a UKI",
@@ -168,6 +174,7 @@ static void set_flag(Options *o, int value) {
                 { ARG_VERSION, &o->version },
                 { ARG_NO_BLOCK, &o->no_block },
                 { ARG_REUSE_CMDLINE, &o->reuse_cmdline },
+                { ARG_RESTORE_INITRD, &o->restore_initrd },
                 { ARG_UNCLAIMED, &o->unclaimed },
                 { ARG_FORCE, &o->force },
                 { ARG_TREE, &o->tree },
@@ -204,6 +211,12 @@ static int set_option(Options *o, int value) {
                 return 0;
         case ARG_INITRD:
                 o->initrd = optarg;
+                return 0;
+        case ARG_KERNEL_RELEASE:
+                if (!*optarg || *optarg == '.' || strchr(optarg, '/'))
+                        return usage("--kernel-release takes the name of a directory below /lib/modules, not '%s'.",
+                                     optarg);
+                o->kernel_release = optarg;
                 return 0;
         case ARG_CMDLINE:
                 if (!*optarg)
@@ -278,6 +291,11 @@ int options_check(const Options *o, unsigned given, const Verb *verb) {
                         return usage("'%s' does not take %s.", verb->name, option_groups[i].words);
         if (!!o->cmdline + !!o->append + o->reuse_cmdline > 1)
                 return usage("--cmdline, --append and --reuse-cmdline exclude one another.");
+        if (o->restore_initrd && !o->initrd)
+                return usage("--restore-initrd goes together with --initrd: the host's own initrd has its turn "
+                             "afterwards.");
+        if (o->kernel_release && !o->restore_initrd)
+                return usage("--kernel-release goes together with --restore-initrd.");
         if (given & FOR_LOAD && verb->options & FOR_UPDATE && !o->kernel)
                 return usage("'%s' takes options for loading a kernel together with --kernel alone.", verb->name);
         if (o->host && o->address)

@@ -9,7 +9,7 @@
 
 /* Options that only some verbs take; the others are for all. */
 enum {
-        FOR_LOAD = 1 << 0,   /* --initrd --cmdline --append --reuse-cmdline */
+        FOR_LOAD = 1 << 0,   /* --initrd --restore-initrd --kernel-release --cmdline --append --reuse-cmdline */
         FOR_UPDATE = 1 << 1, /* --kernel */
         FOR_FINISH = 1 << 2, /* --unclaimed, --force */
         FOR_JOB = 1 << 3,    /* --no-block */

@@ -9,6 +9,7 @@
 #include "cmdline.h"
 #include "common/fd.h"
 #include "ctl.h"
+#include "restore-initrd.h"
 
 /* COMMAND_LINE_SIZE is 2048 or 4096 on the architectures with LUO; far above both. */
 enum { CMDLINE_MAX_SIZE = 64 * 1024 };
@@ -49,6 +50,22 @@ static int get_cmdline(const Options *o, char **ret, Failure *failure) {
         return 0;
 }
 
+static int get_initrd(const Options *o, int kernel_fd, int *ret_fd, Failure *failure) {
+        _cleanup_close_ int fd = -1;
+
+        if (!o->initrd) {
+                int r = memfd_new("no-initrd", 0, ret_fd);
+                return r < 0 ? failure_from_errno(failure, r, "An empty initrd cannot be made", NULL) : 0;
+        }
+        int r = open_file(o->initrd, "initrd", &fd, failure);
+        if (r < 0)
+                return r;
+        if (o->restore_initrd)
+                return restore_initrd_build(kernel_fd, fd, o->kernel_release, ret_fd, failure);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
 int load_kernel(Ctl *c, const char *kernel, JobOutcome *ret, Failure *failure) {
         _cleanup_close_ int kernel_fd = -1, initrd_fd = -1;
         _cleanup_free_ char *cmdline = NULL;
@@ -57,10 +74,7 @@ int load_kernel(Ctl *c, const char *kernel, JobOutcome *ret, Failure *failure) {
         int r = open_file(kernel, "kernel", &kernel_fd, failure);
         if (r < 0)
                 return r;
-        if (o->initrd)
-                r = open_file(o->initrd, "initrd", &initrd_fd, failure);
-        else if ((r = memfd_new("no-initrd", 0, &initrd_fd)) < 0)
-                failure_from_errno(failure, r, "An empty initrd cannot be made", NULL);
+        r = get_initrd(o, kernel_fd, &initrd_fd, failure);
         if (r < 0 || (r = get_cmdline(o, &cmdline, failure)) < 0 || (r = ctl_connect(c, failure)) < 0)
                 return r;
         JobRequest request = {

@@ -409,3 +409,53 @@ int modules_where(const char *root, const char *release, const char *name) {
         (void)kmod_module_unref(module);
         return r;
 }
+
+/* ---- what a module needs ---- */
+
+/* print_action() of libkmod has no argument of its own. */
+static _Thread_local struct {
+        modules_found_t found;
+        void *userdata;
+        int result;
+} resolving;
+
+static void on_action(struct kmod_module *module, bool install, const char *options) {
+        const char *path = kmod_module_get_path(module);
+
+        if (resolving.result < 0)
+                return;
+        if (install)
+                resolving.result = -EOPNOTSUPP;
+        else if (path) /* else it is built in */
+                resolving.result =
+                        resolving.found(resolving.userdata, kmod_module_get_name(module), path, options ?: "");
+}
+
+int modules_resolve(const char *root, const char *release, const char *name, modules_found_t found, void *userdata) {
+        static const char *const no_config[] = { NULL };
+        _cleanup_(kmod_freep) struct kmod_ctx *kmod = NULL;
+        _cleanup_close_ int dir_fd = -1;
+        struct kmod_module *module;
+        char path[PATH_MAX];
+
+        int r = find_release(root, release, path, &dir_fd);
+        if (r < 0)
+                return r;
+        kmod = kmod_new(path, *root && !streq(root, "/") ? no_config : NULL);
+        if (!kmod)
+                return -ENOMEM;
+        kmod_set_log_fn(kmod, on_log, NULL);
+        r = find_by_name(kmod, name, &module);
+        if (r < 0)
+                return r;
+        resolving.found = found;
+        resolving.userdata = userdata;
+        resolving.result = 0;
+        r = kmod_module_probe_insert_module(module,
+                                            KMOD_PROBE_DRY_RUN | KMOD_PROBE_IGNORE_LOADED | KMOD_PROBE_APPLY_BLACKLIST,
+                                            NULL, NULL, NULL, on_action);
+        (void)kmod_module_unref(module);
+        if (r == KMOD_PROBE_APPLY_BLACKLIST)
+                return -EPERM;
+        return r < 0 ? r : resolving.result;
+}

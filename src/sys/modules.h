@@ -36,3 +36,10 @@ int modules_info(const char *root, const char *release, const char *name, const 
 /* Whether the release has the module: 1 as a file, 2 built in. -ENOENT: neither, or there is
  * no such release. */
 int modules_where(const char *root, const char *release, const char *name);
+/* One call for each module, in the order in which they are loaded, of the files of the
+ * release; options: those of modprobe.d(5). A negative result ends it. */
+typedef int (*modules_found_t)(void *userdata, const char *module, const char *path, const char *options);
+/* What modprobe(8) would load, with that release running, to have a module; nothing if it is
+ * built in. -ENOENT: there is no such release, or no such module in it; -EPERM: modprobe.d(5)
+ * forbids it; -EOPNOTSUPP: modprobe.d(5) has a command for it. */
+int modules_resolve(const char *root, const char *release, const char *name, modules_found_t found, void *userdata);

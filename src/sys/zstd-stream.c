@@ -3,7 +3,7 @@
 
 #include <zstd.h>
 
-enum { OUTPUT_STEP = 256 * 1024 };
+enum { OUTPUT_STEP = 256 * 1024, CHECKSUM_SIZE = 4 };
 
 struct ZstdWriter {
         ZSTD_CCtx *context;
@@ -62,8 +62,10 @@ int zstd_writer_finish(ZstdWriter *w) {
 }
 
 static int expand(ZSTD_DCtx *context, char *buf, ZSTD_inBuffer *in, bytes_sink_t sink, void *userdata) {
-        size_t left;
+        size_t left, all = in->size;
 
+        /* The checksum by itself: if it is wrong, what a call has decompressed is lost with it. */
+        in->size -= MIN_OF(in->size, (size_t)CHECKSUM_SIZE);
         do {
                 ZSTD_outBuffer out = { .dst = buf, .size = OUTPUT_STEP };
                 size_t before = in->pos;
@@ -74,8 +76,11 @@ static int expand(ZSTD_DCtx *context, char *buf, ZSTD_inBuffer *in, bytes_sink_t
                 int r = out.pos > 0 ? sink(userdata, buf, out.pos) : 0;
                 if (r < 0)
                         return r;
-                if (left > 0 && out.pos == 0 && in->pos == before)
-                        return -EBADMSG; /* it wants more than there is */
+                if (left > 0 && out.pos == 0 && in->pos == before) {
+                        if (in->size == all)
+                                return -EBADMSG; /* it wants more than there is */
+                        in->size = all;
+                }
         } while (left > 0);
         return 0;
 }

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A host's initrd on its way through a restore-only one: read from several archives, plain
+ * and compressed, written as one frame, unpacked again; and each way in which it can be torn
+ * or damaged. Archives are made here, with libarchive where they are compressed.
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "common/fd.h"
+#include "core/newc.h"
+#include "restore/host-initrd.h"
+#include "restore/unpack.h"
+
+static char root[64];
+static int root_fd;
+
+typedef struct Bytes {
+        char *data;
+        size_t size;
+} Bytes;
+
+static int append(void *userdata, const void *data, size_t size) {
+        Bytes *b = userdata;
+        char *bigger = realloc(b->data, b->size + size + 1);
+
+        assert_non_null(bigger);
+        memcpy(bigger + b->size, data, size);
+        bigger[b->size + size] = '\0';
+        *b = (Bytes){ bigger, b->size + size };
+        return 0;
+}
+
+static void add(Bytes *b, const void *data, size_t size) {
+        (void)append(b, data, size);
+}
+
+static void pad(Bytes *b, size_t size) {
+        static const char zeros[512];
+
+        add(b, zeros, size);
+}
+
+static void put(Bytes *b, NewcEntry e, const char *data) {
+        char head[NEWC_HEAD_SIZE + 1];
+        size_t n = strlen(e.name) + 1;
+
+        e.size = data ? (uint32_t)strlen(data) : 0;
+        e.uid = getuid();
+        e.gid = getgid();
+        e.n_links = e.n_links ?: 1;
+        newc_write_head(head, &e);
+        add(b, head, NEWC_HEAD_SIZE);
+        add(b, e.name, n);
+        pad(b, newc_padding(NEWC_HEAD_SIZE + n));
+        add(b, data, e.size);
+        pad(b, newc_padding(e.size));
+}
+
+static void put_file(Bytes *b, const char *name, const char *data) {
+        put(b, (NewcEntry){ .name = name, .mode = S_IFREG | 0640, .mtime = 86400 }, data);
+}
+
+static void finish(Bytes *b) {
+        put(b, (NewcEntry){ .name = NEWC_TRAILER }, NULL);
+}
+
+static Bytes early(void) {
+        Bytes b = {};
+
+        put(&b, (NewcEntry){ .name = "kernel", .mode = S_IFDIR | 0755 }, NULL);
+        put_file(&b, "kernel/x86.bin", "microcode");
+        finish(&b);
+        pad(&b, 512 - b.size % 512);
+        return b;
+}
+
+static Bytes archive(const char *init) {
+        Bytes b = {};
+
+        put(&b, (NewcEntry){ .name = ".", .mode = S_IFDIR | 0755 }, NULL);
+        put(&b, (NewcEntry){ .name = "./etc", .mode = S_IFDIR | 0750 }, NULL);
+        put_file(&b, "etc/one", "first\n");
+        put_file(&b, "init", init);
+        put(&b, (NewcEntry){ .name = "sh", .mode = S_IFLNK | 0777 }, "etc/one");
+        finish(&b);
+        return b;
+}
+
+/* As the kernel's build would. */
+static Bytes compressed(const Bytes *plain, const char *how) {
+        struct archive_entry *e = archive_entry_new();
+        struct archive *a = archive_write_new();
+        size_t room = plain->size + 4096;
+        Bytes b = { malloc(room), 0 };
+
+        assert_non_null(b.data);
+        assert_int_equal(archive_write_set_format_raw(a), ARCHIVE_OK);
+        assert_int_equal(archive_write_add_filter_by_name(a, how), ARCHIVE_OK);
+        (void)archive_write_set_bytes_in_last_block(a, 1);
+        assert_int_equal(archive_write_open_memory(a, b.data, room, &b.size), ARCHIVE_OK);
+        archive_entry_set_filetype(e, AE_IFREG);
+        assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+        assert_int_equal(archive_write_data(a, plain->data, plain->size), plain->size);
+        assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+        archive_entry_free(e);
+        (void)archive_write_free(a);
+        return b;
+}
+
+/* As liveupdate-mkinitrd writes it. */
+static Bytes framed(const Bytes *plain) {
+        _cleanup_(zstd_writer_freep) ZstdWriter *w = NULL;
+        Bytes b = {};
+
+        assert_int_equal(zstd_writer_new(1, append, &b, &w), 0);
+        assert_int_equal(zstd_writer_write(w, plain->data, plain->size), 0);
+        assert_int_equal(zstd_writer_finish(w), 0);
+        return b;
+}
+
+static int make_root(void **state) {
+        (void)snprintf(root, sizeof(root), "/tmp/test-unpack-XXXXXX");
+        if (!mkdtemp(root))
+                return -1;
+        root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return root_fd < 0 ? -1 : 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static int remove_root(void **state) {
+        root_fd = fd_close(root_fd);
+        return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void holds(const char *name, const char *want) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(file_read_at(root_fd, name, 1 << 20, &text, NULL), 0);
+        assert_string_equal(text, want);
+}
+
+static mode_t mode_of(const char *name) {
+        struct stat st;
+
+        assert_int_equal(fstatat(root_fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+        return st.st_mode;
+}
+
+static int read_host(const Bytes *b, Bytes *ret, HostInitrd *host, char *text) {
+        *ret = (Bytes){};
+        *text = '\0';
+        return host_initrd_read(b->data, b->size, append, ret, host, text);
+}
+
+static int unpack_plain(const Bytes *plain, Unpacked *ret) {
+        Bytes frame = framed(plain);
+        int r = unpack(root_fd, frame.data, frame.size, ret);
+
+        free(frame.data);
+        return r;
+}
+
+/* ---- reading a host's initrd ---- */
+
+static void test_kinds(void **state) {
+        static const char *const kinds[] = { "zstd", "gzip", "xz", "lzma", "bzip2" };
+        Bytes first = early(), main_one = archive("host"), last = {};
+
+        put_file(&last, "etc/two", "second\n");
+        finish(&last);
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                Bytes packed = compressed(&main_one, kinds[i]), all = {}, seen;
+                char text[PROBLEM_SIZE];
+                HostInitrd host;
+                Unpacked done;
+
+                add(&all, first.data, first.size);
+                add(&all, packed.data, packed.size);
+                pad(&all, newc_padding(all.size));
+                add(&all, last.data, last.size);
+                pad(&all, 7);
+                assert_int_equal(read_host(&all, &seen, &host, text), 0);
+                assert_true(host.early_size > 0 && host.early_size <= first.size);
+                assert_int_equal(host.n_bytes, seen.size);
+                assert_int_equal(host.n_files, 6);
+                assert_int_equal(unpack_plain(&seen, &done), 0);
+                assert_int_equal(done.n_failed, 0);
+                holds("init", "host");
+                holds("etc/two", "second\n");
+                assert_int_equal(faccessat(root_fd, "kernel", F_OK, 0), -1);
+                free(seen.data);
+                free(all.data);
+                free(packed.data);
+        }
+        free(first.data);
+        free(main_one.data);
+        free(last.data);
+}
+
+/* The kernel takes one that is all plain, too; then nothing of it is for itself. */
+static void test_plain(void **state) {
+        Bytes b = archive("plain"), seen;
+        char text[PROBLEM_SIZE];
+        HostInitrd host;
+
+        assert_int_equal(read_host(&b, &seen, &host, text), 0);
+        assert_int_equal(host.early_size, 0);
+        assert_int_equal(seen.size, b.size);
+        free(seen.data);
+        free(b.data);
+}
+
+static void refused(const Bytes *b, int want, const char *words) {
+        char text[PROBLEM_SIZE];
+        HostInitrd host;
+        Bytes seen;
+
+        assert_int_equal(read_host(b, &seen, &host, text), want);
+        assert_non_null(strstr(text, words));
+        free(seen.data);
+}
+
+static void test_torn_host(void **state) {
+        static const char *const kinds[] = { "zstd", "gzip", "xz", "bzip2" };
+        Bytes plain = archive("host");
+
+        for (size_t n = 0; n < ELEMENTSOF(kinds); n++) {
+                Bytes b = compressed(&plain, kinds[n]);
+
+                for (size_t cut = b.size - 1; cut > 16; cut -= 7)
+                        refused(&(Bytes){ b.data, cut }, -EBADMSG, "torn or damaged: what begins at byte 0 ");
+                free(b.data);
+        }
+        refused(&(Bytes){ plain.data, plain.size - 130 }, -EBADMSG, "torn");
+        free(plain.data);
+}
+
+static void test_refused(void **state) {
+        Bytes b = {};
+
+        refused(&(Bytes){ (char *)"", 0 }, -ENOENT, "no /init");
+        put_file(&b, "etc/one", "x");
+        finish(&b);
+        refused(&b, -ENOENT, "no /init");
+        add(&b, "junk", 4);
+        refused(&b, -EOPNOTSUPP, "neither a cpio archive");
+        b.size = 0;
+        put(&b, (NewcEntry){ .name = "/.liveupdate", .mode = S_IFDIR | 0755 }, NULL);
+        put_file(&b, "init", "x");
+        finish(&b);
+        refused(&b, -EINVAL, "restore-only one already");
+        free(b.data);
+}
+
+/* ---- unpacking ---- */
+
+static void test_files(void **state) {
+        Bytes b = archive("i");
+        struct stat st, other;
+        Unpacked done;
+
+        put(&b, (NewcEntry){ .name = "a", .mode = S_IFREG | 0600, .ino = 7, .n_links = 2 }, NULL);
+        put(&b, (NewcEntry){ .name = "b", .mode = S_IFREG | 0600, .ino = 7, .n_links = 2 }, "shared");
+        put(&b, (NewcEntry){ .name = "pipe", .mode = S_IFIFO | 0600 }, NULL);
+        finish(&b);
+        /* The same number in another archive is another file. */
+        put(&b, (NewcEntry){ .name = "c", .mode = S_IFREG | 0600, .ino = 7, .n_links = 2 }, "alone");
+        finish(&b);
+        assert_int_equal(unpack_plain(&b, &done), 0);
+        assert_int_equal(done.n_failed, 0);
+        assert_int_equal(done.n_files, 9);
+        assert_int_equal(done.n_bytes, b.size);
+        holds("etc/one", "first\n");
+        holds("a", "shared");
+        holds("c", "alone");
+        holds("sh", "first\n");
+        assert_int_equal(mode_of("etc"), S_IFDIR | 0750);
+        assert_int_equal(mode_of("etc/one"), S_IFREG | 0640);
+        assert_int_equal(mode_of("pipe"), S_IFIFO | 0600);
+        assert_int_equal(fstatat(root_fd, "a", &st, 0), 0);
+        assert_int_equal(fstatat(root_fd, "b", &other, 0), 0);
+        assert_int_equal(st.st_ino, other.st_ino);
+        assert_int_equal(fstatat(root_fd, "etc/one", &st, 0), 0);
+        assert_int_equal(st.st_mtime, 86400);
+        free(b.data);
+}
+
+/* What is there gives way, but a file that somebody has open stays as it is for him. */
+static void test_in_the_way(void **state) {
+        _cleanup_close_ int fd = -1;
+        char buf[4] = {};
+        Bytes b = {};
+        Unpacked done;
+
+        fd = openat(root_fd, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, "old", 3), 3);
+        assert_int_equal(symlinkat("nowhere", root_fd, "dir"), 0);
+        assert_int_equal(mkdirat(root_fd, "link", 0700), 0);
+        assert_int_equal(mkdirat(root_fd, "full", 0700), 0);
+        assert_int_equal(mkdirat(root_fd, "full/x", 0700), 0);
+        put_file(&b, "file", "new");
+        put(&b, (NewcEntry){ .name = "dir", .mode = S_IFDIR | 0755 }, NULL);
+        put_file(&b, "dir/f", "in it");
+        put(&b, (NewcEntry){ .name = "link", .mode = S_IFLNK | 0777 }, "file");
+        put_file(&b, "full", "a file");
+        finish(&b);
+        assert_int_equal(unpack_plain(&b, &done), 0);
+        assert_int_equal(done.n_failed, 0);
+        holds("file", "new");
+        assert_int_equal(pread(fd, buf, 3, 0), 3);
+        assert_string_equal(buf, "old");
+        holds("dir/f", "in it");
+        assert_int_equal(mode_of("link") & S_IFMT, S_IFLNK);
+        holds("full", "a file");
+        free(b.data);
+}
+
+/* What cannot be made is counted, and is no reason to stop. */
+static void test_one_fails(void **state) {
+        Bytes b = {};
+        Unpacked done;
+
+        put_file(&b, "no/such/directory", "x");
+        put(&b, (NewcEntry){ .name = "strange", .mode = 0644 }, "x");
+        put_file(&b, "good", "y");
+        finish(&b);
+        assert_int_equal(unpack_plain(&b, &done), 0);
+        assert_int_equal(done.n_failed, 2);
+        assert_int_equal(done.first_errno, ENOENT);
+        assert_string_equal(done.first_failed, "no/such/directory");
+        holds("good", "y");
+        free(b.data);
+}
+
+/* Torn wherever: an error, and what was before it is there. */
+static void test_torn(void **state) {
+        Bytes plain = archive("i"), frame = framed(&plain);
+        Unpacked done;
+
+        for (size_t n = 1; n < frame.size; n++)
+                assert_int_equal(unpack(root_fd, frame.data, n, &done), -EBADMSG);
+        frame.data[frame.size - 1] ^= 1; /* the checksum: nothing is lost */
+        assert_int_equal(unpack(root_fd, frame.data, frame.size, &done), -EBADMSG);
+        assert_int_equal(done.n_bytes, plain.size);
+        holds("init", "i");
+        free(frame.data);
+        frame = framed(&(Bytes){ plain.data, plain.size - 200 });
+        assert_int_equal(unpack(root_fd, frame.data, frame.size, &done), -EBADMSG);
+        free(frame.data);
+        free(plain.data);
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
+        const struct CMUnitTest tests[] = {
+                T(test_kinds), T(test_plain),      T(test_torn_host), T(test_refused),
+                T(test_files), T(test_in_the_way), T(test_one_fails), T(test_torn),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

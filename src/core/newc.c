@@ -96,7 +96,7 @@ static size_t collect(NewcReader *r, char *buf, size_t want, const char *data, s
         return n;
 }
 
-/* Zeros, or a head, or in a file of several kinds the next kind. */
+/* Zeros, or a head; -ENODATA: in a file of several kinds the next kind. */
 static ssize_t between(NewcReader *r, const char *data, size_t size) {
         size_t n = 0;
 
@@ -104,10 +104,8 @@ static ssize_t between(NewcReader *r, const char *data, size_t size) {
                 n++;
         if (n > 0)
                 return (ssize_t)n;
-        if (*data != '0') {
-                r->stopped = r->one_archive;
-                return r->one_archive ? 0 : -EBADMSG;
-        }
+        if (*data != '0')
+                return -ENODATA;
         r->state = NEWC_HEAD;
         r->have = 0;
         return 0;
@@ -167,7 +165,7 @@ static int advance(NewcReader *r) {
                 n = finish_entry(r);
         if (n >= 0 && r->state == NEWC_PADDING && r->padding == 0) {
                 r->state = NEWC_BETWEEN;
-                r->stopped = r->one_archive && r->e.trailer;
+                r->ended = r->one_archive && r->e.trailer;
         }
         return n;
 }
@@ -175,8 +173,10 @@ static int advance(NewcReader *r) {
 ssize_t newc_feed(NewcReader *r, const void *data, size_t size) {
         size_t done = 0;
 
-        while (done < size && !r->stopped) {
+        while (done < size && !r->ended) {
                 ssize_t n = step(r, (const char *)data + done, size - done);
+                if (n == -ENODATA && r->state == NEWC_BETWEEN)
+                        break;
                 if (n < 0)
                         return n;
                 done += (size_t)n;

@@ -39,9 +39,9 @@ typedef enum NewcState { NEWC_BETWEEN, NEWC_HEAD, NEWC_NAME, NEWC_BODY, NEWC_PAD
 
 typedef struct NewcReader {
         const NewcSink *sink;
-        bool one_archive; /* stop behind a trailer, and at what is no cpio between entries */
+        bool one_archive; /* stop behind a trailer */
         NewcState state;
-        bool stopped;
+        bool ended;
         uint64_t position; /* of all that was fed; of the fault, after one */
         size_t have, padding;
         uint32_t left, name_size;
@@ -50,8 +50,9 @@ typedef struct NewcReader {
         char name[NEWC_NAME_MAX];
 } NewcReader;
 
-/* How much of it was taken: all, unless `one_archive` says otherwise. -EBADMSG: it is none,
- * or damaged, at `position`. */
+/* How much of it was taken: all, or up to where `one_archive` ends, or up to the first byte
+ * between two entries that is neither zero nor the start of a head, such as of a compressed
+ * archive. -EBADMSG: damaged, at `position`. */
 ssize_t newc_feed(NewcReader *r, const void *data, size_t size);
 /* 0 if what was fed ends where an entry ends, else -EBADMSG: it is torn. */
 int newc_end(const NewcReader *r);

@@ -136,15 +136,16 @@ static int keep_module(InitrdScan *s, uint64_t size) {
         s->module_size = (size_t)size;
         s->module = malloc(s->module_size);
         s->in_module = s->module;
-        return s->module ? 1 : -ENOMEM;
+        return s->module ? 0 : -ENOMEM;
 }
 
-static int on_entry(void *userdata, const char *name, uint32_t mode, uint64_t size) {
+static int on_entry(void *userdata, const NewcEntry *e) {
         InitrdScan *s = userdata;
-        const char *path = name;
+        const char *path = e->name;
+        uint32_t type = e->mode & MODE_TYPE;
 
         s->in_module = false;
-        if ((mode & MODE_TYPE) != MODE_FILE && (mode & MODE_TYPE) != MODE_LINK)
+        if (e->trailer || (type != MODE_FILE && type != MODE_LINK))
                 return 0;
         while (*path == '/' || (path[0] == '.' && path[1] == '/'))
                 path++;
@@ -157,7 +158,7 @@ static int on_entry(void *userdata, const char *name, uint32_t mode, uint64_t si
         if (!m)
                 return 0;
         m->in_initrd = true;
-        return (mode & MODE_TYPE) == MODE_FILE && streq(m->name, SHIM_MODULE) ? keep_module(s, size) : 0;
+        return type == MODE_FILE && streq(m->name, SHIM_MODULE) ? keep_module(s, e->size) : 0;
 }
 
 static int on_data(void *userdata, const void *data, size_t size) {
@@ -172,7 +173,8 @@ static int on_data(void *userdata, const void *data, size_t size) {
 
 void initrd_scan_start(InitrdScan *s, NextBoot *boot, const char *release) {
         *s = (InitrdScan){ .boot = boot, .release = release };
-        s->parser = (CpioParser){ .entry = on_entry, .data = on_data, .userdata = s };
+        s->sink = (NewcSink){ .entry = on_entry, .data = on_data, .userdata = s };
+        s->reader.sink = &s->sink;
 }
 
 void initrd_scan_done(InitrdScan *s) {
@@ -181,7 +183,16 @@ void initrd_scan_done(InitrdScan *s) {
 }
 
 int initrd_scan_feed(InitrdScan *s, const void *data, size_t size, size_t *ret_used) {
-        return cpio_feed(&s->parser, data, size, ret_used);
+        ssize_t n = newc_feed(&s->reader, data, size);
+
+        if (n < 0)
+                return (int)n;
+        *ret_used = (size_t)n;
+        return 0;
+}
+
+bool initrd_scan_complete(const InitrdScan *s) {
+        return newc_end(&s->reader) == 0;
 }
 
 bool initrd_scan_enough(const InitrdScan *s) {

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "cpio.h"
+#include "newc.h"
 #include "reason.h"
 #include "shim-text.h"
 
@@ -59,11 +59,12 @@ void next_boot_judge(const NextBoot *b, const NextModule *m, Refusal *ret);
 /* ---- the initrd ---- */
 
 /* Looks at the archives of an initrd for the modules of *boot, made for `release` ("":
- * for any), the restore step, and systemd. */
+ * for any), the restore step, and systemd. It must stay where it is between start and done. */
 typedef struct InitrdScan {
         NextBoot *boot;
         const char *release;
-        CpioParser parser;
+        NewcSink sink;
+        NewcReader reader;
         /* liveupdate_vfio's file, as it is in the archive. */
         char *module;
         size_t n_module, module_size;
@@ -72,8 +73,10 @@ typedef struct InitrdScan {
 
 void initrd_scan_start(InitrdScan *s, NextBoot *boot, const char *release);
 void initrd_scan_done(InitrdScan *s);
-/* As cpio_feed(). -ENOMEM. */
+/* As newc_feed(). -ENOMEM. */
 int initrd_scan_feed(InitrdScan *s, const void *data, size_t size, size_t *ret_used);
+/* Whether the archives may end here: not within a file. */
+bool initrd_scan_complete(const InitrdScan *s);
 /* Nothing that comes could change the verdict. */
 bool initrd_scan_enough(const InitrdScan *s);
 

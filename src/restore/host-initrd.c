@@ -52,8 +52,8 @@ static int give(void *userdata, const void *data, size_t size) {
         Reading *r = userdata;
         ssize_t n = newc_feed(&r->all, data, size);
 
-        if (n < 0)
-                return (int)n;
+        if (n < 0 || (size_t)n < size)
+                return n < 0 ? (int)n : -EBADMSG;
         r->host.n_bytes += size;
         return r->sink(r->userdata, data, size);
 }

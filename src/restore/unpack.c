@@ -188,7 +188,7 @@ static int feed(void *userdata, const void *data, size_t size) {
         ssize_t n = newc_feed(u->reader, data, size);
 
         u->result->n_bytes += size;
-        return n < 0 ? (int)n : 0;
+        return n < 0 ? (int)n : (size_t)n < size ? -EBADMSG : 0;
 }
 
 int unpack(int root_fd, const void *data, size_t size, Unpacked *ret) {

@@ -73,7 +73,7 @@ static int read_archive(Look *l, Unpack *u, uint64_t at) {
                 return damaged(l, at + unpack_consumed(u), unpack_error(u));
         if (n < 0)
                 return refuse_errno(l->refusal, (int)n, "initrd", "reading it");
-        if (!l->stop && !cpio_complete(&l->scan.parser))
+        if (!l->stop && !initrd_scan_complete(&l->scan))
                 return damaged(l, at, "the archive that is compressed there ends in the middle of a file");
         return 0;
 }
@@ -129,7 +129,7 @@ static int look(Look *l) {
                 if (r < 0)
                         return r;
         }
-        if (!l->stop && !cpio_complete(&l->scan.parser))
+        if (!l->stop && !initrd_scan_complete(&l->scan))
                 return damaged(l, l->size, "it ends in the middle of a file");
         return 0;
 }

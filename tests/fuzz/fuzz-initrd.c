@@ -49,7 +49,7 @@ static void try_pieces(const uint8_t *data, size_t size, size_t step) {
         }
         claim(r == q && (r < 0 || used == at));
         claim(memcmp(&one, &two, sizeof(one)) == 0);
-        claim(whole.n_module == pieces.n_module && cpio_complete(&whole.parser) == cpio_complete(&pieces.parser));
+        claim(whole.n_module == pieces.n_module && initrd_scan_complete(&whole) == initrd_scan_complete(&pieces));
         initrd_scan_done(&whole);
         initrd_scan_done(&pieces);
 }

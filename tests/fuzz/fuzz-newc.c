@@ -54,9 +54,10 @@ static int run(const uint8_t *data, size_t size, size_t step, bool one_archive, 
         must(r);
         r->sink = &sink;
         r->one_archive = one_archive;
-        for (size_t at = 0; at < size && n >= 0 && !r->stopped; at += (size_t)n) {
-                n = newc_feed(r, data + at, MIN_OF(step, size - at));
-                must(n < 0 || r->stopped || (size_t)n == MIN_OF(step, size - at));
+        for (size_t at = 0, part = 0; at < size && n >= 0 && (size_t)n == part; at += part) {
+                part = MIN_OF(step, size - at);
+                n = newc_feed(r, data + at, part);
+                must(n < 0 || (size_t)n <= part);
         }
         int k = n < 0 ? (int)n : newc_end(r);
         free(r);

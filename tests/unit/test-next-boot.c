@@ -34,11 +34,11 @@ static void pad(Bytes *b, size_t to) {
 }
 
 static void add_file(Bytes *b, unsigned mode, const char *name, const void *data, size_t size) {
-        char header[CPIO_HEADER_SIZE + 1];
+        char header[NEWC_HEAD_SIZE + 1];
         int n = snprintf(header, sizeof(header), "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 1u,
                          mode, 0u, 0u, 1u, 0u, size, 0u, 0u, 0u, 0u, strlen(name) + 1, 0u);
 
-        assert_int_equal(n, CPIO_HEADER_SIZE);
+        assert_int_equal(n, NEWC_HEAD_SIZE);
         append(b, header, (size_t)n);
         append(b, name, strlen(name) + 1);
         pad(b, 4);
@@ -303,7 +303,7 @@ static void test_headers(void **state) {
         }
         /* A name that does not end, and one that is empty. */
         _cleanup_bytes_ Bytes a = archive("some-name");
-        memset(a.data + CPIO_HEADER_SIZE, 'x', 4);
+        memset(a.data + NEWC_HEAD_SIZE, 'x', 4);
         assert_int_equal(look_at(&a, a.size, RELEASE, &b, &why), -EBADMSG);
         memcpy(a.data + 94, "00000000", 8);
         assert_int_equal(look_at(&a, a.size, RELEASE, &b, &why), -EBADMSG);

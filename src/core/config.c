@@ -16,6 +16,13 @@ const char *jump_way_to_string(JumpWay way) {
         return (size_t)way < _JUMP_WAY_MAX ? jump_way_table[way] : NULL;
 }
 
+int jump_way_from_string(const char *word) {
+        for (JumpWay way = 0; way < _JUMP_WAY_MAX; way++)
+                if (streq(word, jump_way_table[way]))
+                        return (int)way;
+        return -EINVAL;
+}
+
 static const ConfigKey keys[] = {
         { "Update", "PrepareTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, prepare_timeout_usec), "5min" },
         { "Update", "FreezeTimeoutSec", CONFIG_TIMEOUT, offsetof(Config, freeze_timeout_usec), "30s" },
@@ -122,12 +129,10 @@ static int set_value(Config *c, const ConfigKey *k, const char *value, bool appe
                 *(bool *)field(c, k) = streq(value, "auto");
                 return 0;
         case CONFIG_JUMP:
-                for (JumpWay way = 0; way < _JUMP_WAY_MAX; way++)
-                        if (streq(value, jump_way_table[way])) {
-                                *(JumpWay *)field(c, k) = way;
-                                return 0;
-                        }
-                return -EINVAL;
+                r = jump_way_from_string(value);
+                if (r >= 0)
+                        *(JumpWay *)field(c, k) = (JumpWay)r;
+                return MIN_OF(r, 0);
         case CONFIG_WORDS:
                 return add_words(field(c, k), value, append);
         }

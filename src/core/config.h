@@ -23,6 +23,13 @@ typedef enum JumpWay {
 } JumpWay;
 
 const char *jump_way_to_string(JumpWay way);
+int jump_way_from_string(const char *word);
+
+/* What one request says of it; where it says nothing the setting counts. */
+typedef struct JumpChoice {
+        bool given;
+        JumpWay way;
+} JumpChoice;
 
 typedef struct Config {
         /* [Update], microseconds; CONFIG_FOREVER: no limit */

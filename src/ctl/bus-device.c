@@ -269,7 +269,7 @@ int bus_get_device(Bus *bus, const char *address, DeviceInfo *ret, Failure *fail
         return 0;
 }
 
-int bus_plan(Bus *bus, const StringList *devices, PlanRows *ret, Failure *failure) {
+int bus_plan(Bus *bus, const StringList *devices, const char *jump, PlanRows *ret, Failure *failure) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_plan_rows_ PlanRows rows = {};
@@ -279,7 +279,8 @@ int bus_plan(Bus *bus, const StringList *devices, PlanRows *ret, Failure *failur
         if (r >= 0)
                 r = bus_append_strings(m, devices);
         if (r >= 0)
-                r = sd_bus_message_append(m, "a{sv}", 0);
+                r = jump ? sd_bus_message_append(m, "a{sv}", 1, "jump", "s", jump)
+                         : sd_bus_message_append(m, "a{sv}", 0);
         if (r >= 0)
                 r = sd_bus_call(bus->bus, m, 0, &error, &reply);
         if (r < 0)

@@ -316,6 +316,8 @@ static int append_options(sd_bus_message *m, const JobRequest *q) {
                 r = append_strings(m, "devices", q->devices);
         if (r >= 0)
                 r = append_strings(m, "exceptions", q->exceptions);
+        if (r >= 0 && q->jump)
+                r = sd_bus_message_append(m, "{sv}", "jump", "s", q->jump);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -27,7 +27,8 @@ int bus_list_devices(Bus *bus, DeviceList *ret, Failure *failure);
 /* The code is "no-such-device" if there is none with this address. */
 int bus_get_device(Bus *bus, const char *address, DeviceInfo *ret, Failure *failure);
 /* devices: none means all that are bound to a VFIO driver. Rows in the daemon's order. */
-int bus_plan(Bus *bus, const StringList *devices, PlanRows *ret, Failure *failure);
+/* jump: the option of this name; NULL: none. */
+int bus_plan(Bus *bus, const StringList *devices, const char *jump, PlanRows *ret, Failure *failure);
 int bus_list_bits(Bus *bus, BitRows *ret, Failure *failure);
 /* restore: puts VF settings back. */
 int bus_verify(Bus *bus, bool restore, Verification *ret, Failure *failure);
@@ -46,6 +47,7 @@ typedef struct JobRequest {
         const char *cmdline;
         bool unclaimed, force;                  /* Finish: options of these names are true */
         const StringList *devices, *exceptions; /* options of Prepare and Update; NULL or empty: not given */
+        const char *jump;                       /* option of Update and Execute; NULL: not given */
         bool no_block;                          /* do not wait for the job's end */
         bool progress;                          /* tell the steps on stderr */
 } JobRequest;

@@ -18,6 +18,10 @@ _liveupdatectl_reply() {
                 compgen -W 'pretty short off' -- "$1"
                 return
                 ;;
+        --jump)
+                compgen -W 'direct systemd' -- "$1"
+                return
+                ;;
         --device | --except)
                 compgen -W "$(_liveupdatectl_list devices)" -- "$1"
                 return

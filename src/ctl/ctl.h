@@ -23,6 +23,7 @@ typedef struct Options {
         bool reuse_cmdline, restore_initrd, unclaimed, force;
         bool tree, dot, rebind;
         bool restore;
+        const char *jump;      /* "direct", "systemd"; NULL: as is set */
         StringList devices;    /* PCI addresses, as the kernel writes them */
         StringList exceptions; /* the same, and sessions */
 } Options;

@@ -26,6 +26,7 @@ enum {
         ARG_FORCE,
         ARG_DEVICE,
         ARG_EXCEPT,
+        ARG_JUMP,
         ARG_TREE,
         ARG_DOT,
         ARG_RESTORE,
@@ -67,6 +68,8 @@ static const OptionSpec option_table[] = {
           FOR_PLAN },
         { "except", ARG_EXCEPT, "SUBJECT", "plan, prepare, update: this device or session may be lost (repeatable)",
           FOR_PLAN },
+        { "jump", ARG_JUMP, "WAY", "plan, update, kexec: jump direct or through systemd, whatever Jump= says",
+          FOR_JUMP },
         { "tree", ARG_TREE, NULL, "devices: each below its bridge, VFs below their PF", FOR_LIST },
         { "dot", ARG_DOT, NULL, "devices: a graph for Graphviz", FOR_LIST },
         { "restore", ARG_RESTORE, NULL, "verify: put VF settings back that changed", FOR_VERIFY },
@@ -84,6 +87,7 @@ static const struct {
         { FOR_FINISH, "--unclaimed and --force" },
         { FOR_JOB, "--no-block" },
         { FOR_PLAN, "--device and --except" },
+        { FOR_JUMP, "--jump" },
         { FOR_LIST, "--tree and --dot" },
         { FOR_VERIFY, "--restore" },
         { FOR_HOLD, "--rebind" },
@@ -231,6 +235,11 @@ static int set_option(Options *o, int value) {
                 return 0;
         case ARG_DEVICE:
                 return options_add_address(&o->devices, "--device", optarg);
+        case ARG_JUMP:
+                if (!streq(optarg, "direct") && !streq(optarg, "systemd"))
+                        return usage("--jump takes direct or systemd, not '%s'.", optarg);
+                o->jump = optarg;
+                return 0;
         case ARG_EXCEPT:
                 return add_exception(o, optarg);
         default:

@@ -18,6 +18,7 @@ enum {
         FOR_VERIFY = 1 << 6, /* --restore */
         MAY_ASK = 1 << 7,    /* no option: polkit may ask for a password */
         FOR_HOLD = 1 << 8,   /* --rebind */
+        FOR_JUMP = 1 << 9,   /* --jump */
 };
 
 typedef struct Verb {

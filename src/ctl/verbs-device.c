@@ -127,7 +127,7 @@ static int explain_device(Ctl *c, const StringList *address) {
         int r;
 
         if ((r = ctl_connect(c, &failure)) < 0 || (r = bus_list_devices(c->bus, &devices, &failure)) < 0 ||
-            (r = bus_plan(c->bus, address, &rows, &failure)) < 0)
+            (r = bus_plan(c->bus, address, NULL, &rows, &failure)) < 0)
                 return ctl_fail(c, &failure, NULL);
         plan_drop_sessions(&rows);
         plan_arrange(&rows, NULL);

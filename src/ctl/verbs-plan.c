@@ -37,7 +37,8 @@ int verb_plan(Ctl *c, char **args, size_t n_args) {
         Failure failure;
         int r;
 
-        if ((r = ctl_connect(c, &failure)) < 0 || (r = bus_plan(c->bus, &c->options.devices, &rows, &failure)) < 0)
+        if ((r = ctl_connect(c, &failure)) < 0 ||
+            (r = bus_plan(c->bus, &c->options.devices, c->options.jump, &rows, &failure)) < 0)
                 return ctl_fail(c, &failure, NULL);
         string_list_sort(&c->options.exceptions);
         plan_arrange(&rows, &c->options.exceptions);

@@ -100,7 +100,7 @@ int verb_freeze(Ctl *c, char **args, size_t n_args) {
 }
 
 int verb_kexec(Ctl *c, char **args, size_t n_args) {
-        return run_job(c, &(JobRequest){ .method = "Execute", .kind = "execute" });
+        return run_job(c, &(JobRequest){ .method = "Execute", .kind = "execute", .jump = c->options.jump });
 }
 
 int verb_update(Ctl *c, char **args, size_t n_args) {
@@ -117,7 +117,8 @@ int verb_update(Ctl *c, char **args, size_t n_args) {
         return run_job(c, &(JobRequest){ .method = "Update",
                                          .kind = "update",
                                          .devices = &c->options.devices,
-                                         .exceptions = &c->options.exceptions });
+                                         .exceptions = &c->options.exceptions,
+                                         .jump = c->options.jump });
 }
 
 int verb_cancel(Ctl *c, char **args, size_t n_args) {

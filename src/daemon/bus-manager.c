@@ -31,15 +31,23 @@ static int request_job(sd_bus_message *message, Bus *b, sd_bus_error *error, job
 
 typedef int (*update_request_t)(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 
-static int request_update(sd_bus_message *message, Bus *b, sd_bus_error *error, update_request_t start) {
+/* jumps: it goes as far as that, so the way can be chosen. */
+static int request_update(sd_bus_message *message, Bus *b, sd_bus_error *error, bool jumps, update_request_t start) {
         char **devices = NULL, **exceptions = NULL;
-        const BusOption options[] = { { "devices", 'A', &devices }, { "exceptions", 'A', &exceptions } };
+        const char *jump = NULL;
+        const BusOption options[] = {
+                { "devices", 'A', &devices },
+                { "exceptions", 'A', &exceptions },
+                { "jump", 's', &jump },
+        };
         UpdateRequest request = {};
         Refusal refusal;
         uint32_t uid;
         Job *j;
 
-        int r = bus_read_options(message, options, ELEMENTSOF(options), error);
+        int r = bus_read_options(message, options, ELEMENTSOF(options) - !jumps, error);
+        if (r >= 0)
+                r = bus_read_jump(jump, &request.jump, error);
         if (r >= 0)
                 r = bus_caller_uid(b, message, &uid, error);
         if (r >= 0) {
@@ -63,7 +71,7 @@ static int method_unload(sd_bus_message *message, void *userdata, sd_bus_error *
 }
 
 static int method_prepare(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_update(message, userdata, error, manager_prepare);
+        return request_update(message, userdata, error, false, manager_prepare);
 }
 
 static int method_freeze(sd_bus_message *message, void *userdata, sd_bus_error *error) {
@@ -71,11 +79,27 @@ static int method_freeze(sd_bus_message *message, void *userdata, sd_bus_error *
 }
 
 static int method_execute(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_job(message, userdata, error, manager_execute);
+        const char *jump = NULL;
+        const BusOption options[] = { { "jump", 's', &jump } };
+        Bus *b = userdata;
+        UpdateRequest request = {};
+        Refusal refusal;
+        uint32_t uid;
+        Job *j;
+
+        int r = bus_read_options(message, options, ELEMENTSOF(options), error);
+        if (r >= 0)
+                r = bus_read_jump(jump, &request.jump, error);
+        if (r >= 0)
+                r = bus_caller_uid(b, message, &uid, error);
+        if (r < 0)
+                return r;
+        r = manager_execute(b->manager, uid, &request, &j, &refusal);
+        return r < 0 ? bus_refuse(error, &refusal) : bus_reply_job(message, j);
 }
 
 static int method_update(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        return request_update(message, userdata, error, manager_update);
+        return request_update(message, userdata, error, true, manager_update);
 }
 
 static int method_cancel(sd_bus_message *message, void *userdata, sd_bus_error *error) {

@@ -57,6 +57,7 @@ typedef struct PlanCall {
         size_t n;
         bool all;
         bool luo_busy;
+        JumpChoice jump;
 } PlanCall;
 
 static void plan_call_free(void *data) {
@@ -78,7 +79,8 @@ static int reply_plan(BusWaiter *w) {
                 r = all_vfio(devices_topology(m->devices), &call->devices, &call->n);
         }
         if (r >= 0)
-                r = planner_make(m, call->devices, call->n, (PlannerHints){ .luo_busy = call->luo_busy }, &plan);
+                r = planner_make(m, call->devices, call->n,
+                                 (PlannerHints){ .luo_busy = call->luo_busy, .jump = call->jump }, &plan);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(w->call.message, &reply);
         if (r >= 0)
@@ -125,12 +127,17 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         PlanCall *call;
         Address *devices;
         char **words = NULL;
+        const char *jump = NULL;
+        const BusOption options[] = { { "jump", 's', &jump } };
+        JumpChoice choice = {};
         Refusal refusal;
         size_t n;
 
         int r = sd_bus_message_read_strv(message, &words);
         if (r >= 0)
-                r = bus_read_options(message, NULL, 0, error);
+                r = bus_read_options(message, options, ELEMENTSOF(options), error);
+        if (r >= 0)
+                r = bus_read_jump(jump, &choice, error);
         if (r < 0) {
                 bus_free_words(words);
                 return r;
@@ -144,7 +151,7 @@ int bus_plan(sd_bus_message *message, void *userdata, sd_bus_error *error) {
                 free(devices);
                 return -ENOMEM;
         }
-        *call = (PlanCall){ .devices = devices, .n = n, .all = n == 0 };
+        *call = (PlanCall){ .devices = devices, .n = n, .all = n == 0, .jump = choice };
         return bus_when_devices(userdata, message, call, plan_call_free, make_plan, error);
 }
 

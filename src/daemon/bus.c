@@ -191,6 +191,20 @@ static int read_option(sd_bus_message *message, const char *key, const BusOption
                                  "There is no option '%.64s' here; see the interface's documentation.", key);
 }
 
+int bus_read_jump(const char *word, JumpChoice *ret, sd_bus_error *error) {
+        Refusal refusal;
+
+        if (!word)
+                return 0;
+        int way = jump_way_from_string(word);
+        if (way < 0) {
+                refuse(&refusal, REASON_INVALID_ARGUMENT, "jump", "it is direct or systemd, not '%.32s'", word);
+                return bus_refuse(error, &refusal);
+        }
+        *ret = (JumpChoice){ .given = true, .way = (JumpWay)way };
+        return 0;
+}
+
 int bus_read_options(sd_bus_message *message, const BusOption *options, size_t n, sd_bus_error *error) {
         int r = sd_bus_message_enter_container(message, 'a', "{sv}");
         if (r < 0)

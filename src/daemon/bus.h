@@ -109,6 +109,8 @@ typedef struct BusUids {
         size_t n;
 } BusUids;
 /* Reads the a{sv} at the message's end; unknown keys and wrong types are refused. */
+/* The option "jump" of those that take it; NULL: it was not given. */
+int bus_read_jump(const char *word, JumpChoice *ret, sd_bus_error *error);
 int bus_read_options(sd_bus_message *message, const BusOption *options, size_t n, sd_bus_error *error);
 
 int bus_reply_job(sd_bus_message *message, const Job *j);

@@ -155,6 +155,8 @@ void update_mark(Manager *m, Step step);
 int manager_load_configured(Manager *m, Job *job, Refusal *refusal);
 /* Whether a kernel is loaded that this daemon has judged. */
 int manager_check_image(const Manager *m, Refusal *refusal);
+/* How the update jumps: as the request says, or the settings. */
+JumpWay manager_jump_way(const Manager *m, JumpChoice choice);
 /* Whether the request of the update under way lets this be lost: an address, a session. */
 bool manager_is_excepted(const Manager *m, const char *name);
 

@@ -379,7 +379,7 @@ void update_run_jump(Manager *m) {
 
         m->jump_pending = false;
         int r = manager_check_image(m, &why);
-        if (r >= 0 && m->config->jump == JUMP_SYSTEMD) {
+        if (r >= 0 && manager_jump_way(m, m->update.request.jump) == JUMP_SYSTEMD) {
                 r = shutdown_begin(m, &why);
                 if (r >= 0)
                         return;

@@ -238,8 +238,28 @@ int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         return start_driving(m, JOB_FREEZE, EVENT_FREEZE, uid, ret, refusal);
 }
 
-int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
-        return start_driving(m, JOB_EXECUTE, EVENT_EXECUTE, uid, ret, refusal);
+JumpWay manager_jump_way(const Manager *m, JumpChoice choice) {
+        return choice.given ? choice.way : m->config->jump;
+}
+
+/* The way on from PREPARED or FROZEN: how to jump can still be said. */
+static int drive_on(Manager *m, JobKind kind, PhaseEvent event, uint32_t uid, const UpdateRequest *request, Job **ret,
+                    Refusal *refusal) {
+        JumpChoice before = m->update.request.jump, choice = request && request->jump.given ? request->jump : before;
+
+        if (manager_jump_way(m, choice) == JUMP_SYSTEMD && !m->ports->shutdown)
+                return refuse(refusal, REASON_SHUTDOWN_FAILED, "systemd", "there is no service manager");
+        m->update.request.jump = choice;
+        int r = start_driving(m, kind, event, uid, ret, refusal);
+        if (r < 0)
+                m->update.request.jump = before;
+        return r;
+}
+
+int manager_execute(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal) {
+        if (m->phase != PHASE_FROZEN)
+                return start_driving(m, JOB_EXECUTE, EVENT_EXECUTE, uid, ret, refusal);
+        return drive_on(m, JOB_EXECUTE, EVENT_EXECUTE, uid, request, ret, refusal);
 }
 
 int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal) {
@@ -249,9 +269,9 @@ int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, 
                 return r;
         /* Goes on from wherever the operator has come to by hand. */
         if (m->phase == PHASE_PREPARED)
-                return start_driving(m, JOB_UPDATE, EVENT_FREEZE, uid, ret, refusal);
+                return drive_on(m, JOB_UPDATE, EVENT_FREEZE, uid, request, ret, refusal);
         if (m->phase == PHASE_FROZEN)
-                return start_driving(m, JOB_UPDATE, EVENT_EXECUTE, uid, ret, refusal);
+                return drive_on(m, JOB_UPDATE, EVENT_EXECUTE, uid, request, ret, refusal);
 
         r = manager_job_allowed(m, refusal);
         if (r < 0)

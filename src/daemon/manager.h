@@ -66,6 +66,7 @@ typedef struct UpdateRequest {
         size_t n_devices;
         char **exceptions; /* NULL-terminated: what may be lost, see plan_allows() */
         size_t n_exceptions;
+        JumpChoice jump; /* not of a request to prepare alone: a restart forgets it */
 } UpdateRequest;
 
 void update_request_done(UpdateRequest *r);
@@ -232,7 +233,8 @@ int manager_unload(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 /* request may be NULL; its contents are taken over on success. */
 int manager_prepare(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 int manager_freeze(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
-int manager_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+/* Of request, which may be NULL, only the way to jump counts. */
+int manager_execute(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 int manager_update(Manager *m, uint32_t uid, UpdateRequest *request, Job **ret, Refusal *refusal);
 int manager_cancel(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 /* Waits until the clients have finished what they have claimed, for FinishTimeoutSec= again.

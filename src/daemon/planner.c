@@ -22,7 +22,8 @@ unsigned planner_can(const Manager *m) {
         return can;
 }
 
-static void gather_facts(const Manager *m, PlanFacts *facts) {
+static void gather_facts(const Manager *m, JumpChoice jump, PlanFacts *facts) {
+        bool systemd = manager_jump_way(m, jump) == JUMP_SYSTEMD;
         const Ports *p = m->ports;
         int r = luo_available(&p->luo);
 
@@ -34,8 +35,8 @@ static void gather_facts(const Manager *m, PlanFacts *facts) {
                 .next_shim = m->next.shim,
                 .next_vfio = m->next.vfio,
                 .next_files = m->next.files,
-                .jump_systemd = m->config->jump == JUMP_SYSTEMD,
-                .no_systemd = m->config->jump == JUMP_SYSTEMD && !p->shutdown,
+                .jump_systemd = systemd,
+                .no_systemd = systemd && !p->shutdown,
                 .next_no_vf = m->next.loaded && m->next.no_vf,
         };
         (void)manager_check_image(m, &facts->next_kernel);
@@ -96,7 +97,7 @@ int planner_make(const Manager *m, const Address *devices, size_t n, PlannerHint
 
         if (!files || !expected)
                 return -ENOMEM;
-        gather_facts(m, &facts);
+        gather_facts(m, hints.jump, &facts);
         facts.generation = hints.since;
         if (hints.luo_busy && facts.luo == PLAN_LUO_READY)
                 facts.luo = PLAN_LUO_BUSY;
@@ -169,7 +170,10 @@ int planner_check(const Manager *m, const UpdateRequest *request, Refusal *refus
 
         int r = planner_devices(m, request, &devices, &n);
         if (r >= 0)
-                r = planner_make(m, devices, n, (PlannerHints){ .since = m->planned }, &plan);
+                r = planner_make(
+                        m, devices, n,
+                        (PlannerHints){ .since = m->planned, .jump = request ? request->jump : (JumpChoice){} },
+                        &plan);
         if (r < 0)
                 return refuse_errno(refusal, r, "plan", "making it");
         r = plan_allows(&plan, request ? (const char *const *)request->exceptions : NULL,

@@ -11,6 +11,7 @@
 typedef struct PlannerHints {
         uint64_t since; /* devices that came after this devices_generation() were hot-plugged; 0: none */
         bool luo_busy;  /* another process was seen with /dev/liveupdate open */
+        JumpChoice jump;
 } PlannerHints;
 
 /* What the running kernel and its module can do, as PlanCan. Two short files are read. */

@@ -148,7 +148,7 @@ static int append_scenario(sd_bus_message *reply, const char *scenario, const ch
 
 /* The devices go to stdout; the first one is for the answer. */
 static int read_plan_request(sd_bus_message *msg, const char **ret_only) {
-        const char *only = "";
+        const char *only = "", *key, *jump = "";
 
         int r = sd_bus_message_enter_container(msg, 'a', "s");
         if (r >= 0)
@@ -157,10 +157,14 @@ static int read_plan_request(sd_bus_message *msg, const char **ret_only) {
                 return r;
         (void)printf("Plan");
         r = mock_print_strings(msg, "devices");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(msg, 'a', "{sv}");
+        if (r >= 0 && (r = sd_bus_message_read(msg, "{sv}", &key, "s", &jump)) > 0)
+                (void)printf(" %s=%s", key, jump);
         (void)putchar('\n');
         (void)fflush(stdout);
         *ret_only = only;
-        return r < 0 ? r : sd_bus_message_read(msg, "a{sv}", 0);
+        return MIN_OF(r, 0);
 }
 
 int mock_plan(sd_bus_message *msg, const MockDevices *m, sd_bus_error *error) {

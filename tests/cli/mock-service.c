@@ -223,18 +223,31 @@ static int method_finish(sd_bus_message *msg, void *userdata, sd_bus_error *erro
         return start_job(userdata, msg, "finish", error);
 }
 
-/* Prints them. Only lists of devices, and only where they are taken. */
-static int read_job_options(sd_bus_message *msg, bool devices) {
+static int read_jump(sd_bus_message *msg) {
+        const char *way;
+
+        int r = sd_bus_message_read(msg, "v", "s", &way);
+        if (r >= 0)
+                (void)printf(" jump=%s", way);
+        return MIN_OF(r, 0);
+}
+
+/* Prints them: lists of devices and the way to jump, each only where it is taken. */
+static int read_job_options(sd_bus_message *msg, bool devices, bool jumps) {
         const char *key;
 
         int r = sd_bus_message_enter_container(msg, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(msg, 'e', "sv")) > 0) {
                 if ((r = sd_bus_message_read(msg, "s", &key)) < 0)
                         return r;
-                if (!devices || !(streq(key, "devices") || streq(key, "exceptions")))
+                bool is_jump = jumps && streq(key, "jump");
+                if (!is_jump && (!devices || !(streq(key, "devices") || streq(key, "exceptions"))))
                         return -EINVAL;
-                if ((r = sd_bus_message_enter_container(msg, 'v', "as")) < 0 ||
-                    (r = mock_print_strings(msg, key)) < 0 || (r = sd_bus_message_exit_container(msg)) < 0)
+                if (is_jump && (r = read_jump(msg)) < 0)
+                        return r;
+                if (!is_jump &&
+                    ((r = sd_bus_message_enter_container(msg, 'v', "as")) < 0 ||
+                     (r = mock_print_strings(msg, key)) < 0 || (r = sd_bus_message_exit_container(msg)) < 0))
                         return r;
                 r = sd_bus_message_exit_container(msg);
         }
@@ -251,7 +264,8 @@ static int method_job(sd_bus_message *msg, void *userdata, sd_bus_error *error) 
         const char *member = sd_bus_message_get_member(msg);
 
         (void)printf("%s", member);
-        int r = read_job_options(msg, streq(member, "Prepare") || streq(member, "Update"));
+        int r = read_job_options(msg, streq(member, "Prepare") || streq(member, "Update"),
+                                 streq(member, "Execute") || streq(member, "Update"));
         (void)putchar('\n');
         if (r == -EINVAL)
                 return sd_bus_error_set(error, LIVEUPDATE_ERROR_PREFIX "InvalidArgument", "There is no such option.");

@@ -133,6 +133,15 @@ ctl update --except 04:00.0 --except vmm-1
 point 'update --except: status' exits 0
 point 'update --except: request' request 'Update exceptions=0000:04:00.0,vmm-1'
 
+ctl update --jump=systemd --except vmm-1
+point 'update --jump: request' request 'Update exceptions=vmm-1 jump=systemd'
+ctl kexec --jump direct
+point 'kexec --jump: request' request 'Execute jump=direct'
+ctl plan --jump=systemd
+point 'plan --jump: request' request 'Plan jump=systemd'
+wrong "--jump takes direct or systemd, not 'high'." update --jump=high
+wrong "'prepare' does not take --jump." prepare --jump=direct
+
 wrong "--device takes a PCI address, such as 0000:01:02.3, not ''." plan --device=
 wrong "--except takes a PCI address or a session's name." prepare --except ''
 wrong "--except takes a PCI address or a session's name." prepare --except $'a\xff'

@@ -75,6 +75,42 @@ static void wrong_option_types(void **state) {
         assert_non_null(strstr(why, "'weep'"));
 }
 
+static unsigned rows_with(const char *code, const char *jump) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        sd_bus_message *reply = NULL;
+        const char *row[6];
+        unsigned n = 0;
+
+        int r = *jump ? sd_bus_call_method(rig.bus, "org.liveupdate1", "/org/liveupdate1", "org.liveupdate1.Manager",
+                                           "Plan", &error, &reply, "asa{sv}", 0, 1, "jump", "s", jump)
+                      : sd_bus_call_method(rig.bus, "org.liveupdate1", "/org/liveupdate1", "org.liveupdate1.Manager",
+                                           "Plan", &error, &reply, "asa{sv}", 0, 0);
+        if (r < 0)
+                fail_msg("Plan: %s", error.message);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ssssss)") > 0);
+        while (sd_bus_message_read(reply, "(ssssss)", &row[0], &row[1], &row[2], &row[3], &row[4], &row[5]) > 0)
+                n += streq(row[3], code);
+        sd_bus_message_unref(reply);
+        return n;
+}
+
+/* The way to jump, where it can be chosen. */
+static void ways_to_jump(void **state) {
+        static const char *const members[] = { "Update", "Execute" };
+
+        for (size_t i = 0; i < ELEMENTSOF(members); i++) {
+                const char *why = expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, members[i], "a{sv}", 1,
+                                               "jump", "s", "high");
+                assert_non_null(strstr(why, "'high'"));
+        }
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "Plan", "asa{sv}", 0, 1, "jump", "s", "high");
+        expect_error(rig.bus, ERROR("InvalidArgument"), MANAGER, "Prepare", "a{sv}", 1, "jump", "s", "direct");
+        expect_error(rig.bus, ERROR("WrongState"), MANAGER, "Execute", "a{sv}", 1, "jump", "s", "systemd");
+        assert_int_equal(rows_with("jump-shutdown", ""), 0);
+        assert_int_equal(rows_with("jump-shutdown", "direct"), 0);
+        assert_int_equal(rows_with("jump-shutdown", "systemd"), 1);
+}
+
 static void wrong_signatures(void **state) {
         expect_error(rig.bus, BUS_ERROR("InvalidArgs"), MANAGER, "Prepare", "");
         expect_error(rig.bus, BUS_ERROR("InvalidArgs"), MANAGER, "Prepare", "s", "now");
@@ -333,6 +369,7 @@ int main(void) {
                 cmocka_unit_test(at_rest),
                 cmocka_unit_test(unknown_options),
                 cmocka_unit_test(wrong_option_types),
+                cmocka_unit_test(ways_to_jump),
                 cmocka_unit_test(wrong_signatures),
                 cmocka_unit_test(unknown_members),
                 cmocka_unit_test(properties_are_read_only),

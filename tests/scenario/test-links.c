@@ -369,7 +369,7 @@ static void unreadable_before(void **state) {
         assert_int_equal(w->manager->phase, PHASE_FROZEN);
         assert_non_null(strstr(w->manager->notice, "0000:03:00.1"));
         assert_int_equal(w->manager->update.links.n, 2);
-        assert_int_equal(world_job(w, manager_execute), 0);
+        assert_int_equal(world_job(w, world_execute), 0);
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(w->manager->arrived_links.n, 2);
         a = ask(w, verify_compare);

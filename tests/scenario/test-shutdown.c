@@ -118,6 +118,75 @@ static void test_through_shutdown(void **state) {
         world_come_back(w);
 }
 
+static int update_by(World *w, JumpChoice jump, Refusal *refusal) {
+        UpdateRequest request = { .jump = jump };
+        Job *j;
+
+        int r = manager_update(w->manager, 0, &request, &j, refusal);
+        update_request_done(&request);
+        if (r >= 0)
+                world_run(w);
+        return r;
+}
+
+/* One request may go another way than the settings say. */
+static void test_direct_for_once(void **state) {
+        static const JumpChoice direct = { .given = true, .way = JUMP_DIRECT };
+        Systemd s = {};
+        _cleanup_world_ World *w = world_with(&s);
+        Refusal refusal;
+
+        assert_int_equal(update_by(w, direct, &refusal), 0);
+        assert_true(w->kexec.jumped);
+        assert_false(s.begun);
+}
+
+static void test_systemd_for_once(void **state) {
+        static const JumpChoice systemd = { .given = true, .way = JUMP_SYSTEMD };
+        Systemd s = {};
+        _cleanup_world_ World *w = world_with(&s);
+        Refusal refusal;
+
+        w->config.jump = JUMP_DIRECT;
+        assert_int_equal(update_by(w, systemd, &refusal), 0);
+        assert_int_equal(w->manager->phase, PHASE_JUMPING);
+        assert_true(s.begun);
+        /* What is put back is forgotten. */
+        s.called_off = true;
+        world_wait(w, 5 * USEC_PER_SEC);
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        for (size_t i = 0; i < w->n_clients; i++)
+                assert_int_equal(client_join(&w->clients[i]), 0);
+        assert_int_equal(update_by(w, (JumpChoice){}, &refusal), 0);
+        assert_true(w->kexec.jumped);
+}
+
+/* From PREPARED and from FROZEN it can still be said; and without systemd it is refused
+ * there and then, with nothing lost. */
+static void test_way_by_hand(void **state) {
+        UpdateRequest direct = { .jump = { .given = true, .way = JUMP_DIRECT } },
+                      systemd = { .jump = { .given = true, .way = JUMP_SYSTEMD } };
+        Systemd s = {};
+        _cleanup_world_ World *w = world_with(&s);
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(world_job(w, world_prepare), 0);
+        w->config.jump = JUMP_DIRECT;
+        w->ports.shutdown = NULL;
+        assert_int_equal(manager_update(w->manager, 0, &systemd, &j, &refusal), reason_errno(REASON_SHUTDOWN_FAILED));
+        assert_int_equal(w->manager->phase, PHASE_PREPARED);
+        assert_int_equal(world_job(w, manager_freeze), 0);
+        assert_int_equal(manager_execute(w->manager, 0, &systemd, &j, &refusal), reason_errno(REASON_SHUTDOWN_FAILED));
+        assert_int_equal(w->manager->phase, PHASE_FROZEN);
+        w->ports.shutdown = &ops;
+        w->config.jump = JUMP_SYSTEMD;
+        assert_int_equal(manager_execute(w->manager, 0, &direct, &j, &refusal), 0);
+        world_run(w);
+        assert_true(w->kexec.jumped);
+        assert_false(s.begun);
+}
+
 /* A client that is stopped by the shutdown is no reason to call the update off. */
 static void test_client_is_stopped(void **state) {
         Systemd s = {};
@@ -202,13 +271,11 @@ static void test_crash_before_shutdown(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_through_shutdown),
-                cmocka_unit_test(test_client_is_stopped),
-                cmocka_unit_test(test_keeper_fails),
-                cmocka_unit_test(test_shutdown_refused),
-                cmocka_unit_test(test_called_off),
-                cmocka_unit_test(test_no_service_manager),
-                cmocka_unit_test(test_crash_before_shutdown),
+                cmocka_unit_test(test_through_shutdown),   cmocka_unit_test(test_direct_for_once),
+                cmocka_unit_test(test_systemd_for_once),   cmocka_unit_test(test_way_by_hand),
+                cmocka_unit_test(test_client_is_stopped),  cmocka_unit_test(test_keeper_fails),
+                cmocka_unit_test(test_shutdown_refused),   cmocka_unit_test(test_called_off),
+                cmocka_unit_test(test_no_service_manager), cmocka_unit_test(test_crash_before_shutdown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

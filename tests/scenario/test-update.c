@@ -69,7 +69,7 @@ static void test_by_hand(void **state) {
         assert_int_equal(w->manager->phase, PHASE_PREPARED);
         assert_int_equal(world_job(w, manager_freeze), 0);
         assert_int_equal(w->manager->phase, PHASE_FROZEN);
-        assert_int_equal(world_job(w, manager_execute), 0);
+        assert_int_equal(world_job(w, world_execute), 0);
         uint64_t number = w->manager->job->number;
         assert_int_equal(world_arrive(w), 0);
         assert_int_equal(w->manager->incoming.job->number, number);

@@ -482,6 +482,10 @@ int world_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         return manager_prepare(m, uid, NULL, ret, refusal);
 }
 
+int world_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
+        return manager_execute(m, uid, NULL, ret, refusal);
+}
+
 int world_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal) {
         return manager_update(m, uid, NULL, ret, refusal);
 }

@@ -141,6 +141,7 @@ typedef int (*world_job_t)(Manager *m, uint32_t uid, Job **ret, Refusal *refusal
 int world_job(World *w, world_job_t request);
 /* Prepare and update without devices, as requests. */
 int world_prepare(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
+int world_execute(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 int world_update(Manager *m, uint32_t uid, Job **ret, Refusal *refusal);
 
 /* What must hold whenever nothing moves; cmocka assertions. */

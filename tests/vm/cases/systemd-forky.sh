@@ -5,6 +5,6 @@
 
 # shellcheck source=systemd.sh
 . "${BASH_SOURCE[0]%/*}/systemd.sh"
-PLAN=23
+PLAN=26
 STAGES=2
 SYSTEMD=forky

@@ -10,8 +10,8 @@ start_client_service() {
         shift
         cat >"/run/systemd/system/client-$name.service" <<-END
 	[Unit]
-	After=liveupdate.service
-	Wants=liveupdate.service
+	After=liveupdate.target
+	Wants=liveupdate.target
 	[Service]
 	ExecStart=$LUVM_BUILD/tests/demo/demo-client $name $*
 	StandardOutput=append:$(client_log "$name")

@@ -5,7 +5,8 @@
  * more of their own kind, so their frames are followed first (initrd-frames.h).
  *
  * Bounds: what is read is the file's size at most, what comes out of decompression is
- * OUTPUT_MAX at most, so that a decompression bomb costs a few seconds.
+ * OUTPUT_MAX at most, of ARCHIVES_MAX archives, so that a decompression bomb costs a few
+ * seconds.
  */
 #include "initrd.h"
 
@@ -16,12 +17,14 @@
 #include <stdarg.h>
 
 #define OUTPUT_MAX (UINT64_C(2) << 30)
+enum { ARCHIVES_MAX = 4096 }; /* that are compressed; each has its price */
 
 typedef struct Look {
         InitrdScan scan;
         Window window;
         NextBoot *boot;
         uint64_t size, unpacked;
+        unsigned n_archives;
         Refusal *refusal;
         bool stop; /* enough, or no more to be had */
 } Look;
@@ -87,6 +90,10 @@ static int look_compressed(Look *l, uint64_t *at) {
         ssize_t n = window_read(&l->window, *at, head, sizeof(head));
         if (n < 0)
                 return refuse_errno(l->refusal, (int)n, "initrd", "reading it");
+        if (l->n_archives++ == ARCHIVES_MAX) {
+                unread(l, "it has more than %d compressed archives", ARCHIVES_MAX);
+                return 0;
+        }
         Compression c = compression_detect(head, (size_t)n);
         int r = frames_end(&l->window, *at, l->size, c, &end);
         if (r >= 0)

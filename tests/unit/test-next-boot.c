@@ -255,6 +255,14 @@ static void test_unread(void **state) {
         b = look(&lzo);
         assert_non_null(strstr(b.unread, "lzo"));
         assert_true(b.modules[1].in_initrd);
+        _cleanup_bytes_ Bytes empty = archive(MODULES "other_handler.ko"), one = compressed(&empty, COMPRESSION_GZIP),
+                              many = {};
+        pad(&one, 4);
+        append(&one, "\0\0\0", 4); /* else libarchive takes the next for more of the same */
+        for (int i = 0; i < 4097; i++)
+                append_bytes(&many, &one);
+        b = look(&many);
+        assert_string_equal(b.unread, "it has more than 4096 compressed archives");
         for (size_t i = 1; i < ELEMENTSOF(compressions); i++) {
                 _cleanup_bytes_ Bytes c = compressed(&text, compressions[i]);
                 b = look(&c);

@@ -24,10 +24,12 @@ typedef struct Bus {
         Manager *manager;
         sd_event_source *timer;
         BusAuth *auth;
-        Quotas users;               /* registrations and kept calls of each user */
-        sd_bus_slot *inhibit_asked; /* logind's answer is awaited */
-        int inhibit_fd;             /* its lock; -1 */
-        bool stopping;              /* leave the loop as soon as nothing is pending */
+        Quotas users;                   /* registrations and kept calls of each user */
+        sd_bus_slot *inhibit_asked;     /* logind's answer is awaited */
+        int inhibit_fd;                 /* its lock; -1 */
+        sd_event_source *inhibit_again; /* when it is asked the next time; NULL until it has refused */
+        unsigned inhibit_refused;       /* how often in a row */
+        bool stopping;                  /* leave the loop as soon as nothing is pending */
 } Bus;
 
 /* Exports the objects and asks for the name. The manager is set later, before the loop

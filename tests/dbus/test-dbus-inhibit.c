@@ -27,10 +27,19 @@ static Rig rig;
 static pid_t logind;
 
 typedef struct Mock {
-        int reader; /* the other end of the lock */
-        unsigned n_asked;
+        int reader;                 /* the other end of the lock */
+        unsigned n_asked, refusals; /* the next so many are refused */
+        unsigned awaited;
+        sd_bus_message *waiting; /* is answered when `awaited` were asked for */
         char text[512];
 } Mock;
+
+static void answer_waiting(Mock *m) {
+        if (!m->waiting || m->n_asked < m->awaited)
+                return;
+        (void)sd_bus_reply_method_return(m->waiting, "");
+        m->waiting = sd_bus_message_unref(m->waiting);
+}
 
 static int inhibit(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const char *what, *who, *why, *mode;
@@ -41,9 +50,28 @@ static int inhibit(sd_bus_message *call, void *userdata, sd_bus_error *error) {
                 _exit(3);
         snprintf(m->text, sizeof(m->text), "%s:%s:%s: %s", what, who, mode, why);
         m->n_asked++;
-        m->reader = ends[0];
-        int r = sd_bus_reply_method_return(call, "h", ends[1]);
+        m->reader = fd_close(m->reader);
+        int r;
+        if (m->refusals > 0) {
+                m->refusals--;
+                r = sd_bus_reply_method_errorf(call, "org.freedesktop.DBus.Error.LimitsExceeded", "no more locks");
+                (void)close(ends[0]);
+        } else {
+                r = sd_bus_reply_method_return(call, "h", ends[1]);
+                m->reader = ends[0];
+        }
         (void)close(ends[1]);
+        answer_waiting(m);
+        return r;
+}
+
+static int wait_asked(sd_bus_message *call, void *userdata) {
+        Mock *m = userdata;
+
+        int r = sd_bus_message_read(call, "u", &m->awaited);
+        if (r >= 0)
+                m->waiting = sd_bus_message_ref(call);
+        answer_waiting(m);
         return r;
 }
 
@@ -60,10 +88,12 @@ static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *error) {
                 return inhibit(call, userdata, error);
         if (sd_bus_message_is_method_call(call, MOCK_INTERFACE, "Held") > 0)
                 return held(call, userdata, error);
+        if (sd_bus_message_is_method_call(call, MOCK_INTERFACE, "WaitAsked") > 0)
+                return wait_asked(call, userdata);
         return 0;
 }
 
-static void start_logind(void) {
+static void start_logind_that_refuses(unsigned refusals) {
         int ready[2];
         char byte;
 
@@ -71,7 +101,7 @@ static void start_logind(void) {
         logind = fork();
         assert_true(logind >= 0);
         if (logind == 0) {
-                Mock m = { .reader = -1 };
+                Mock m = { .reader = -1, .refusals = refusals };
                 (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
                 sd_bus *bus = rig_connect(&rig);
                 if (sd_bus_add_object(bus, NULL, LOGIND_PATH, on_call, &m) < 0 ||
@@ -86,6 +116,10 @@ static void start_logind(void) {
         (void)close(ready[1]);
         assert_int_equal(read(ready[0], &byte, 1), 1);
         (void)close(ready[0]);
+}
+
+static void start_logind(void) {
+        start_logind_that_refuses(0);
 }
 
 static int set_up(void **state) {
@@ -153,6 +187,32 @@ static void test_without_logind(void **state) {
         run_job("Cancel");
 }
 
+/* Returns when logind was asked for the n-th time. */
+static void wait_asked_for(unsigned n) {
+        assert_true(sd_bus_call_method(rig.bus, LOGIND, LOGIND_PATH, MOCK_INTERFACE, "WaitAsked", NULL, NULL, "u",
+                                       n) >= 0);
+}
+
+static void test_refused_at_first(void **state) {
+        start_logind_that_refuses(2);
+        load_kernel();
+        run_job("Prepare");
+        wait_asked_for(3);
+        assert_held(true, 3);
+        run_job("Cancel");
+        assert_held(false, 3);
+}
+
+static void test_absent_at_first(void **state) {
+        load_kernel();
+        run_job("Prepare");
+        start_logind();
+        wait_asked_for(1);
+        assert_held(true, 1);
+        run_job("Cancel");
+        assert_held(false, 1);
+}
+
 static int set_up_without(void **state) {
         rig_start_with(&rig, "FAKE_LIVEUPDATED", RIG_ALLOW_ALL, "[Update]\nInhibit=no\n");
         return 0;
@@ -170,6 +230,8 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_held_while_under_way, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_without_logind, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_refused_at_first, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_absent_at_first, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_switched_off, set_up_without, tear_down),
         };
 

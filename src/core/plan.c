@@ -220,6 +220,9 @@ static int check_host(PlanWork *w, uint32_t subject) {
 
         if (reason != REASON_NONE)
                 r = plan_find(w, subject, reason, VERDICT_CANNOT, NULL);
+        if (r >= 0 && w->in->facts->scheduled.reason != REASON_NONE)
+                r = plan_find(w, subject, w->in->facts->scheduled.reason, VERDICT_CANNOT, "%s",
+                              w->in->facts->scheduled.detail);
         if (r >= 0 && rules && rules->n_dropped > 0)
                 r = plan_find(w, subject, REASON_RULES_INVALID, VERDICT_LIMITED, "%zu of them", rules->n_dropped);
         return r;

@@ -48,6 +48,7 @@ typedef enum PlanLuo { PLAN_LUO_READY, PLAN_LUO_ABSENT, PLAN_LUO_BUSY, PLAN_LUO_
 typedef struct PlanFacts {
         PlanLuo luo;
         unsigned can;        /* PlanCan */
+        Refusal scheduled;   /* a shutdown that comes in between; REASON_NONE: none */
         Refusal next_kernel; /* REASON_NONE: nothing is wrong with it; else, why not */
         Refusal next_shim;   /* the same about its kernel module, if there are devices */
         Refusal next_vfio;   /* that the next boot lacks the handler of devices, by next_boot_judge() */

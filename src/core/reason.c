@@ -308,6 +308,10 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                      "Everything was put back; see the journal of systemd for the cause, or use "
                                      "Jump=direct.",
                                      EIO },
+        [REASON_SHUTDOWN_SCHEDULED] = { "shutdown-scheduled",
+                                        "A shutdown of this host is scheduled, and would not be held back by an "
+                                        "update under way.",
+                                        "Call it off with 'shutdown -c', or update after it.", EBUSY },
         [REASON_CANCELLED] = { "cancelled", "The job was cancelled.", "Start it again when it is wanted.", ECANCELED },
         [REASON_NOT_CLAIMED] = { "not-claimed", "Sessions wait that nobody has claimed.",
                                  "Start their clients, or drop the sessions.", EAGAIN },

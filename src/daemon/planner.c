@@ -22,6 +22,19 @@ unsigned planner_can(const Manager *m) {
         return can;
 }
 
+/* logind does not ask again for locks when the time has come. */
+static void find_scheduled(const Manager *m, Refusal *ret) {
+        const Ports *p = m->ports;
+        char mode[SCHEDULED_MODE_SIZE];
+        uint64_t at, now;
+
+        if (!p->shutdown || p->shutdown->scheduled(p->shutdown_self, mode, &at) <= 0)
+                return;
+        now = p->clock->realtime_usec(p->clock_self);
+        refuse(ret, REASON_SHUTDOWN_SCHEDULED, "host", "%s in %llu s", mode,
+               (unsigned long long)(at > now ? (at - now) / USEC_PER_SEC : 0));
+}
+
 static void gather_facts(const Manager *m, JumpChoice jump, PlanFacts *facts) {
         bool systemd = manager_jump_way(m, jump) == JUMP_SYSTEMD;
         const Ports *p = m->ports;
@@ -40,6 +53,7 @@ static void gather_facts(const Manager *m, JumpChoice jump, PlanFacts *facts) {
                 .next_no_vf = m->next.loaded && m->next.no_vf,
         };
         (void)manager_check_image(m, &facts->next_kernel);
+        find_scheduled(m, &facts->scheduled);
         plan_facts_cmdlines(facts, p->host->cmdline, m->next.cmdline);
 }
 

@@ -13,6 +13,7 @@
 #include "sys/kexec.h"
 #include "sys/links.h"
 #include "sys/luo.h"
+#include "sys/scheduled.h"
 #include "sys/shim.h"
 #include "sys/vfio-hold.h"
 #include "sys/worker.h"
@@ -65,6 +66,8 @@ typedef struct ShutdownOps {
         int (*running)(void *self);
         /* Returns when the copies are closed, or never were. */
         int (*release)(void *self);
+        /* As scheduled_read(): a shutdown that somebody else has asked for. */
+        int (*scheduled)(void *self, char mode[static SCHEDULED_MODE_SIZE], uint64_t *ret_usec);
 } ShutdownOps;
 
 typedef struct Ports {

@@ -110,11 +110,16 @@ static int shutdown_start(void *self, Refusal *refusal) {
         return r < 0 && shutdown_running(s) > 0 ? 0 : r;
 }
 
+static int shutdown_scheduled(_unused_ void *self, char mode[static SCHEDULED_MODE_SIZE], uint64_t *ret_usec) {
+        return scheduled_read("", mode, ret_usec);
+}
+
 const ShutdownOps real_shutdown_ops = {
         .keep = shutdown_keep,
         .begin = shutdown_start,
         .running = shutdown_running,
         .release = shutdown_release_keeper,
+        .scheduled = shutdown_scheduled,
 };
 
 void real_shutdown_done(RealShutdown *s) {

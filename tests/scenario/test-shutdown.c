@@ -15,6 +15,8 @@ typedef struct Systemd {
         int kept[16];
         size_t n_kept;
         bool begun, called_off;
+        const char *scheduled; /* a shutdown of this kind, in a minute */
+        World *world;
         unsigned fail_keep, fail_begin, n_released;
 } Systemd;
 
@@ -56,9 +58,22 @@ static int fake_running(void *self) {
         return s->begun && !s->called_off;
 }
 
-static const ShutdownOps ops = {
-        .keep = fake_keep, .begin = fake_begin, .running = fake_running, .release = fake_release
-};
+static int fake_scheduled(void *self, char mode[static SCHEDULED_MODE_SIZE], uint64_t *ret_usec) {
+        const Systemd *s = self;
+
+        if (!s->scheduled)
+                return 0;
+        const Ports *p = s->world->manager->ports;
+        (void)snprintf(mode, SCHEDULED_MODE_SIZE, "%s", s->scheduled);
+        *ret_usec = p->clock->realtime_usec(p->clock_self) + 60 * USEC_PER_SEC;
+        return 1;
+}
+
+static const ShutdownOps ops = { .scheduled = fake_scheduled,
+                                 .keep = fake_keep,
+                                 .begin = fake_begin,
+                                 .running = fake_running,
+                                 .release = fake_release };
 
 static World *world_with(Systemd *s) {
         World *w = world_new();
@@ -116,6 +131,23 @@ static void test_through_shutdown(void **state) {
         shut_down(w, &s);
         assert_int_equal(world_arrive(w), 0);
         world_come_back(w);
+}
+
+/* Whatever the way: logind would end the machine while the update is under way. */
+static void test_scheduled(void **state) {
+        Systemd s = { .scheduled = "reboot" };
+        _cleanup_world_ World *w = world_with(&s);
+
+        s.world = w;
+        for (JumpWay way = 0; way < _JUMP_WAY_MAX; way++) {
+                w->config.jump = way;
+                assert_true(world_job(w, world_prepare) < 0);
+                assert_int_equal(w->last_failure.reason, REASON_SHUTDOWN_SCHEDULED);
+                assert_string_equal(w->last_failure.detail, "reboot in 60 s");
+                assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        }
+        s.scheduled = NULL;
+        assert_int_equal(world_job(w, world_prepare), 0);
 }
 
 static int update_by(World *w, JumpChoice jump, Refusal *refusal) {
@@ -271,11 +303,17 @@ static void test_crash_before_shutdown(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_through_shutdown),   cmocka_unit_test(test_direct_for_once),
-                cmocka_unit_test(test_systemd_for_once),   cmocka_unit_test(test_way_by_hand),
-                cmocka_unit_test(test_client_is_stopped),  cmocka_unit_test(test_keeper_fails),
-                cmocka_unit_test(test_shutdown_refused),   cmocka_unit_test(test_called_off),
-                cmocka_unit_test(test_no_service_manager), cmocka_unit_test(test_crash_before_shutdown),
+                cmocka_unit_test(test_through_shutdown),
+                cmocka_unit_test(test_scheduled),
+                cmocka_unit_test(test_direct_for_once),
+                cmocka_unit_test(test_systemd_for_once),
+                cmocka_unit_test(test_way_by_hand),
+                cmocka_unit_test(test_client_is_stopped),
+                cmocka_unit_test(test_keeper_fails),
+                cmocka_unit_test(test_shutdown_refused),
+                cmocka_unit_test(test_called_off),
+                cmocka_unit_test(test_no_service_manager),
+                cmocka_unit_test(test_crash_before_shutdown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,6 @@
 
 # shellcheck source=systemd-inhibit.sh
 . "${BASH_SOURCE[0]%/*}/systemd-inhibit.sh"
-PLAN=19
+PLAN=22
 STAGES=1
 SYSTEMD=forky

@@ -5,7 +5,7 @@
 # it back with our sentence. Who overrules it stops the daemon like any service; then the update
 # is cancelled and the clients go on.
 
-PLAN=19
+PLAN=22
 STAGES=1
 DEADLINE=100
 SYSTEMD=host
@@ -22,6 +22,13 @@ reboot_by_script() {
         if ((version >= 257)); then systemctl reboot; else systemctl reboot --check-inhibitors=yes; fi </dev/null
 }
 
+LOGIND=(org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager)
+
+# schedule MODE SECONDS: as shutdown(8), which counts in minutes.
+schedule() {
+        check "a $1 is scheduled" busctl call "${LOGIND[@]}" ScheduleShutdown st "$1" $((($(date +%s) + $2) * 1000000))
+}
+
 stage1() {
         # shellcheck disable=SC1091
         . "$LUVM_TOP/tests/vm/guest/clients.sh"
@@ -35,6 +42,10 @@ stage1() {
         client_says vm-b 'takes part'
         check 'a kernel is loaded' liveupdatectl load "$NEXT_KERNEL" --initrd "$NEXT_INITRD" --append "$NEXT_APPEND"
         refused any '' 'nothing is held back before' locks
+        schedule reboot 3600
+        refused 1 'shutdown-scheduled' 'a shutdown that is scheduled already would not be held back' \
+                liveupdatectl --json=short prepare
+        check 'it is called off' busctl call "${LOGIND[@]}" CancelScheduledShutdown
         check 'PREPARE' liveupdatectl prepare
         check 'logind has a lock of ours' wait_for 10 locks
         refused any 'liveupdatectl cancel' 'reboot is refused, with what to do' systemctl reboot --check-inhibitors=yes

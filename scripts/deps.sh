@@ -31,9 +31,9 @@ vm_packages() {
         echo bc flex bison binutils libelf-dev kmod
         # what looks at our module's source
         echo sparse perl
-        # used in the guest: busctl, modprobe, polkit's daemon
-        echo systemd polkitd
-        # the root of a newer Debian
+        # used in the guest: busctl, modprobe, polkit's daemon, an agent for a guest in it
+        echo systemd polkitd qemu-guest-agent
+        # the root of a newer Debian, a newer QEMU
         echo mmdebstrap
 }
 

@@ -8,20 +8,48 @@ inner_log() { echo "$LUVM_SHARED/inner-$1.log"; }
 inner_disk() { echo "$LUVM_SHARED/inner-$1.img"; }
 adapter_log() { echo "$LUVM_SHARED/adapter-$1-$STAGE.log"; }
 
-# start_inner NAME [MIB [WORD...]]: under the adapter, in the background; new, or as it came over.
-start_inner() {
+# write_newer_qemu FILE: a program that is the newer QEMU (NEWER_QEMU=1 in the case); it
+# brings its own C library.
+write_newer_qemu() {
+        local r=$LUVM_QEMU_ROOT lib=usr/lib/x86_64-linux-gnu
+        printf '#!/bin/sh\nexec %s --library-path %s %s -L %s -L %s "$@"\n' "$r/usr/lib64/ld-linux-x86-64.so.2" \
+                "$r/$lib" "$r/usr/bin/qemu-system-x86_64" "$r/usr/share/qemu" "$r/usr/share/seabios" >"$1"
+        chmod +x "$1"
+}
+
+# inner_words NAME [MIB [WORD...]]: QEMU's command line, into INNER_WORDS; its disk is made.
+# INNER_QEMU is the program, if it is not this machine's QEMU.
+inner_words() {
         local name=$1 mib=${2:-64} disk
         shift $(($# < 2 ? $# : 2))
         disk=$(inner_disk "$name")
         [[ -e $disk ]] || truncate -s 8M "$disk"
-        "$LUVM_BUILD/src/qemu/liveupdate-qemu" run "$name" -- qemu-system-x86_64 -M q35 -m "${mib}M" \
-                -nodefaults -no-user-config -display none -no-reboot \
-                -bios qboot.rom -kernel "$LUVM_BUILD/tests/vm/guest/luvm-inner" \
-                -chardev "file,id=serial,path=$(inner_log "$name"),append=on" -serial chardev:serial \
-                -drive "file=$disk,if=virtio,format=raw,cache=none,aio=threads" \
-                -device virtio-rng-pci "$@" \
-                >>"$(adapter_log "$name")" 2>&1 3>&- 4>&- &
-        echo $! >"/run/luvm/adapter-$name.pid"
+        INNER_WORDS=("${INNER_QEMU-qemu-system-x86_64}" -M q35 -m "${mib}M"
+                -nodefaults -no-user-config -display none -no-reboot
+                -bios qboot.rom -kernel "$LUVM_BUILD/tests/vm/guest/luvm-inner"
+                -chardev "file,id=serial,path=$(inner_log "$name"),append=on" -serial chardev:serial
+                -drive "file=$disk,if=virtio,format=raw,cache=none,aio=threads"
+                -device virtio-rng-pci "$@")
+}
+
+# start_inner NAME [MIB [WORD...]]: under the adapter, in the background; new, or as it came over.
+start_inner() {
+        inner_words "$@"
+        "$LUVM_BUILD/src/qemu/liveupdate-qemu" run "$1" -- "${INNER_WORDS[@]}" \
+                >>"$(adapter_log "$1")" 2>&1 3>&- 4>&- &
+        echo $! >"/run/luvm/adapter-$1.pid"
+}
+
+# start_inner_unit NAME: the same as the template unit's instance; its log is the same file.
+start_inner_unit() {
+        local dir=/run/systemd/system/liveupdate-qemu@$1.service.d
+        inner_words "$1"
+        mkdir -p "$dir"
+        printf '[Service]\nEnvironment="QEMU=%s"\nStandardOutput=append:%s\nStandardError=inherit\n' \
+                "${INNER_WORDS[*]}" "$(adapter_log "$1")" >"$dir/machine.conf"
+        systemctl daemon-reload
+        check "stage $STAGE: systemctl start liveupdate-qemu@$1" systemctl start "liveupdate-qemu@$1"
+        is "$(systemctl is-active "liveupdate-qemu@$1")" active "stage $STAGE: liveupdate-qemu@$1 is active"
 }
 
 inner_count() { sed -n 's/^inner boot=.* count=\([0-9]*\) .*/\1/p' "$(inner_log "$1")" 2>/dev/null | tail -n 1; }

@@ -13,10 +13,10 @@ read_case() {
         # shellcheck disable=SC2016 # for that shell
         values=$(bash -c '
                 set -eu
-                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 CONSOLE_ALLOW=() SYSTEMD= UNITS=
+                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 CONSOLE_ALLOW=() SYSTEMD= UNITS= NEWER_QEMU=0
                 . "$1"
                 FUNCTIONS=$(compgen -A function || :)
-                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM CONSOLE_ALLOW SYSTEMD UNITS FUNCTIONS' case "$file") ||
+                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM CONSOLE_ALLOW SYSTEMD UNITS NEWER_QEMU FUNCTIONS' case "$file") ||
                 die "$file: it cannot be read"
         # declare makes a local variable in a function, but for -g.
         eval "${values//declare -/declare -g -}"
@@ -33,7 +33,7 @@ read_case() {
 # /var/tmp and /run, or another root: each becomes a share of its own. Prints "TAG PATH" lines.
 hidden_shares() {
         local dir n=0
-        for dir in "$TOP" "$BUILD" "${KERNEL_DIRS[@]}" ${SCRIPT:+"${SCRIPT%/*}"}; do
+        for dir in "$TOP" "$BUILD" "${KERNEL_DIRS[@]}" ${SCRIPT:+"${SCRIPT%/*}"} ${QEMU_ROOT:+"$QEMU_ROOT"}; do
                 case $ROOT:$dir in
                 *:/run/luvm/*) ;;
                 /:/tmp/* | /:/var/tmp/* | /:/run/* | /:/dev/shm/* | /?*) echo "luvm$((n++)) $dir" ;;
@@ -74,6 +74,7 @@ fill_shared() {
 	LUVM_RELEASE_B='$RELEASE_B'
 	LUVM_SYSTEMD='$SYSTEMD'
 	LUVM_UNITS='$UNITS'
+	LUVM_QEMU_ROOT='$QEMU_ROOT'
 	LUVM_ACCEL='$ACCEL'
 	LUVM_TERM='${TERM:-linux}'
 	END

@@ -138,21 +138,32 @@ static void on_phase(void *userdata, const char *phase, uint64_t deadline_usec) 
                 log_info("%s: %s", a->options->name, streq(phase, "freeze") ? "frozen" : "prepared");
 }
 
-/* Without a daemon there is no jump any more that could take a frozen guest along. One
- * that is only prepared runs anyway: the daemon may come back, prepared as well. */
+/* Without a daemon there is no jump any more that could take a frozen guest along, unless it
+ * has begun: with Jump=systemd the daemon and the bus end before it, and a guest that went on
+ * then would write to disks and memory that its saved state knows nothing of. One that is only
+ * prepared runs anyway: the daemon may come back, prepared as well. */
 static void on_daemon(void *userdata, bool there) {
         Adapter *a = userdata;
+        char state[32];
         Problem p;
 
         if (!there) {
                 if (!a->frozen)
                         return;
+                if (a->client.jumping) {
+                        log_info("%s: the daemon is gone, and the jump has begun", a->options->name);
+                        return;
+                }
                 run_on(a, "the daemon is gone");
                 client_forget_session(&a->client);
                 return;
         }
-        if (client_is_registered(&a->client))
+        a->client.jumping = false;
+        if (client_is_registered(&a->client)) {
+                if (client_state(&a->client, state, sizeof(state), &p) >= 0 && streq(state, "normal"))
+                        run_on(a, "the update was called off");
                 return;
+        }
         run_on(a, "the daemon knows nothing of the update");
         client_forget_session(&a->client);
         if (client_register(&a->client, &p) < 0)

@@ -61,6 +61,28 @@ static int on_phase(sd_bus_message *message, void *userdata, sd_bus_error *error
         return 0;
 }
 
+/* "sa{sv}as" */
+static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Client *c = userdata;
+        const char *interface, *key, *state;
+
+        int r = sd_bus_message_read(message, "s", &interface);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(message, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(message, "s", &key);
+                if (r >= 0 && streq(key, "State")) {
+                        r = sd_bus_message_read(message, "v", "s", &state);
+                        if (r >= 0)
+                                c->jumping = streq(state, "jumping");
+                } else if (r >= 0)
+                        r = sd_bus_message_skip(message, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(message);
+        }
+        return 0;
+}
+
 static int on_owner(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Client *c = userdata;
         const char *name, *old, *new;
@@ -80,6 +102,9 @@ int client_open(Client *c, sd_event *event, const char *name, const ClientEvents
                                      "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
                                      "arg0='" LIVEUPDATE_BUS_NAME "'",
                                      on_owner, c);
+        if (r >= 0)
+                r = sd_bus_match_signal(c->bus, NULL, LIVEUPDATE_BUS_NAME, LIVEUPDATE_PATH,
+                                        "org.freedesktop.DBus.Properties", "PropertiesChanged", on_properties, c);
         return r < 0 ? problem_errno(p, r, "bus", "the system bus") : 0;
 }
 

@@ -28,6 +28,7 @@ typedef struct Client {
         char *participant;
         char *session; /* object path; NULL: none */
         int lease;
+        bool jumping; /* the daemon's state, as it last said */
 } Client;
 
 int client_open(Client *c, sd_event *event, const char *name, const ClientEvents *events, void *userdata, Problem *p);

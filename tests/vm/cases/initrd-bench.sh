@@ -14,16 +14,11 @@ DEADLINE=120
 on_host() {
         # shellcheck source=../host/initrd.sh
         . "$VM_DIR/host/initrd.sh"
-        local release tree
+        local release
         for release in "$RELEASE_A" "$RELEASE_B"; do
                 make_initrd initramfs-tools 'ours early' "$release" "$1/initrd-early-$release"
         done
-        tree=$(mktemp -d)
-        cp -- "$BUILD/tests/vm/guest/luvm-early" "$tree/init"
-        cp -- "$VM_DIR/guest/init" "$tree/init.next"
-        (cd "$tree" && printf 'init\ninit.next\n' | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$tree/cpio"
-        cat -- "$INITRAMFS" "$tree/cpio" >"$1/initrd-floor"
-        rm -rf -- "$tree"
+        floor_initrd "$1/initrd-floor"
 }
 
 # jump INITRD [WORD...]

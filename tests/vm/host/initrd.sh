@@ -45,15 +45,19 @@ initrd_tool() {
 }
 
 # make_initrd BUILDER FLAVOUR RELEASE OUT: FLAVOUR is words: "ours" with our part, "systemd"
-# with systemd as its PID 1 (dracut), "early" with a client for session vm-a. The case's own files, which mount the guest's root, and
-# the module e1000e are in it anyway.
+# with systemd as its PID 1 (dracut), "early" with a client for session vm-a, "forky" made in that root, with its own
+# dracut. The case's own files, which mount the guest's root, and the module e1000e are in it anyway.
 make_initrd() {
-        local builder=$1 flavour=" $2 " release=$3 out=$4 tool work dir user=()
-        tool=$(initrd_tool "$builder") || exit 1
+        local builder=$1 flavour=" $2 " release=$3 out=$4 tool='' work dir lower=/ user=()
+        if [[ $flavour == *' forky '* ]]; then
+                lower=$("$VM_DIR/roots/forky") || exit 1
+        else
+                tool=$(initrd_tool "$builder") || exit 1
+        fi
         need unshare util-linux
         work=$(mktemp -d)
-        mkdir -p "$work/work" "$work/root"
-        cp -a -- "$tool" "$work/new"
+        mkdir -p "$work/work" "$work/root" "$work/new"
+        [[ -z $tool ]] || cp -a -- "$tool/." "$work/new"
         mkdir -p "$work/new/var/luvm"
         if [[ $flavour == *' ours '* ]]; then
                 DESTDIR=$work/new meson install --no-rebuild -C "$BUILD" >"$work/log" 2>&1 || {
@@ -79,19 +83,30 @@ make_initrd() {
         # shellcheck disable=SC2016 # for that shell
         unshare ${user[@]+"${user[@]}"} --mount -- bash -euc '
                 work=$1 release=$2
-                mount -t overlay overlay -o "lowerdir=/,upperdir=$work/new,workdir=$work/work${3:+,userxattr}" "$work/root"
+                mount -t overlay overlay -o "lowerdir=$4,upperdir=$work/new,workdir=$work/work${3:+,userxattr}" "$work/root"
                 mount --rbind /proc "$work/root/proc"
                 mount --rbind /dev "$work/root/dev"
                 mount -t tmpfs tmp "$work/root/tmp"
                 mount -t tmpfs tmp "$work/root/var/tmp"
                 exec chroot "$work/root" /var/luvm/build "$release"
-        ' initrd "$work" "$release" "${user[*]-}" >"$work/log" 2>&1 || {
+        ' initrd "$work" "$release" "${user[*]-}" "$lower" >"$work/log" 2>&1 || {
                 tail -n 20 "$work/log" >&2
                 die "$builder made no initrd for $release"
         }
         mv -- "$work/new/var/luvm/initrd" "$out"
         cp -- "$work/log" "$out.log"
         rm -rf -- "$work"
+}
+
+# floor_initrd OUT: the usual one, with an init that has session vm-a back before all else.
+floor_initrd() {
+        local tree
+        tree=$(mktemp -d)
+        cp -- "$BUILD/tests/vm/guest/luvm-early" "$tree/init"
+        cp -- "$VM_DIR/guest/init" "$tree/init.next"
+        (cd "$tree" && printf 'init\ninit.next\n' | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$tree/cpio"
+        cat -- "$INITRAMFS" "$tree/cpio" >"$1"
+        rm -rf -- "$tree"
 }
 
 kernel_config() {
@@ -110,6 +125,8 @@ prepare_dracut() {
 	installkernel() { hostonly='' instmods e1000e; }
 	install() {
 	        mkdir -p "$initdir/luvm" && cp /var/luvm/busybox /var/luvm/mount-root "$initdir/luvm/"
+	        # dracut 112 looks for the interpreters of what can be executed.
+	        chmod 644 "$initdir/luvm/mount-root"
 	        inst_hook cmdline 95 "$moddir/cmdline.sh"
 	        inst_hook mount 00 "$moddir/mount.sh"
 	}
@@ -118,7 +135,7 @@ prepare_dracut() {
 	root=luvm rootok=1
 	END
         cat >"$module/mount.sh" <<-'END'
-	ismounted "$NEWROOT" || /luvm/mount-root "$NEWROOT"
+	ismounted "$NEWROOT" || /luvm/busybox sh /luvm/mount-root "$NEWROOT"
 	END
         cat >"$1/var/luvm/build" <<-END
 	#!/bin/sh

@@ -71,7 +71,7 @@ static void unpack_host(void) {
                 fd_close(root_fd);
                 return;
         }
-        (void)unlink(HOST_INIT); /* this program */
+        (void)unlink(HOST_INIT); /* which leads to this program */
         (void)setpriority(PRIO_PROCESS, 0, NICE_LEAST);
         r = unpack(root_fd, data, size, &done);
         (void)setpriority(PRIO_PROCESS, 0, 0);
@@ -90,6 +90,7 @@ int main(int argc, char **argv) {
         }
         int console = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
         (void)restore_run(&run);
+        given_remove_modules();
         unpack_host();
         given_remove();
         if (access(HOST_INIT, X_OK) < 0)

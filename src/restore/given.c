@@ -8,8 +8,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 enum { LIST_SIZE_MAX = 1024 * 1024, CMDLINE_SIZE_MAX = 64 * 1024 };
+
+/* Of the running kernel; file: "" or "/NAME". */
+static void ko_path(const char *file, char buf[static PATH_MAX]) {
+        struct utsname u;
+
+        (void)uname(&u);
+        (void)snprintf(buf, PATH_MAX, GIVEN_KO_DIR_BEFORE "%s" GIVEN_KO_DIR_BEHIND "%s", u.release, file);
+}
 
 static bool is_there(const char *module) {
         char path[PATH_MAX], name[MODULE_NAME_SIZE];
@@ -23,13 +32,15 @@ static bool is_there(const char *module) {
 static int insert(const ModuleLine *l, const char *cmdline) {
         _cleanup_free_ char *more = NULL, *options = NULL;
         _cleanup_close_ int fd = -1;
-        char path[PATH_MAX];
+        char file[MODULE_NAME_SIZE + 8], path[PATH_MAX];
 
         if (is_there(l->module))
                 return 0;
         if (module_cmdline_forbids(cmdline, l->module))
                 return -ENOENT;
-        (void)snprintf(path, sizeof(path), GIVEN_DIR "/%s.ko", l->module);
+        if ((size_t)snprintf(file, sizeof(file), "/%s.ko", l->module) >= sizeof(file))
+                return -ENAMETOOLONG;
+        ko_path(file, path);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
@@ -66,8 +77,8 @@ int given_load(const char *name) {
         return known ? loaded : is_there(name) ? 0 : -ENOENT;
 }
 
-void given_remove(void) {
-        DIR *dir = opendir(GIVEN_DIR);
+static void remove_directory(const char *path) {
+        DIR *dir = opendir(path);
         struct dirent *e;
 
         if (!dir)
@@ -76,5 +87,16 @@ void given_remove(void) {
                 if (*e->d_name != '.')
                         (void)unlinkat(dirfd(dir), e->d_name, 0);
         (void)closedir(dir);
-        (void)rmdir(GIVEN_DIR);
+        (void)rmdir(path);
+}
+
+void given_remove_modules(void) {
+        char path[PATH_MAX];
+
+        ko_path("", path);
+        remove_directory(path);
+}
+
+void given_remove(void) {
+        remove_directory(GIVEN_DIR);
 }

@@ -99,6 +99,7 @@ static int find_release(const Options *o, char *problem_text, char ret[static 12
 
 /* /init, of this program's directory unless the command line says otherwise. */
 static int add_first(Tree *t, const Options *o) {
+        static const char target[] = GIVEN_DIR "/" GIVEN_PROGRAM;
         _cleanup_free_ char *data = NULL;
         char path[PATH_MAX];
         size_t size;
@@ -113,7 +114,9 @@ static int add_first(Tree *t, const Options *o) {
         int r = file_read_at(AT_FDCWD, path, TREE_FILE_MAX, &data, &size);
         if (r < 0)
                 return problem(t->problem, r, "%s cannot be read: %s.", path, strerror(-r));
-        r = tree_put(t, "/init", S_IFREG | 0755, data, size);
+        r = tree_put(t, target, S_IFREG | 0755, data, size);
+        if (r >= 0)
+                r = tree_put(t, "/init", S_IFLNK | 0777, target, strlen(target));
         return r < 0 ? r : libraries_add(t, path);
 }
 

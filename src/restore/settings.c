@@ -19,7 +19,7 @@
 
 typedef struct Adding {
         Tree *tree;
-        const char *wanted;
+        const char *release, *wanted;
         FILE *list;
 } Adding;
 
@@ -86,7 +86,7 @@ static int on_module(void *userdata, const char *module, const char *path, const
 
         if (!module_name_normalize(module, name))
                 return problem(a->tree->problem, -EINVAL, "'%s' is no name of a kernel module.", module);
-        (void)snprintf(place, sizeof(place), GIVEN_DIR "/%s.ko", name);
+        (void)snprintf(place, sizeof(place), GIVEN_KO_DIR_BEFORE "%s" GIVEN_KO_DIR_BEHIND "/%s.ko", a->release, name);
         int r = read_module(path, &b);
         if (r < 0)
                 problem(a->tree->problem, r, "The kernel module %s cannot be read: %s.", path, strerror(-r));
@@ -98,7 +98,8 @@ static int on_module(void *userdata, const char *module, const char *path, const
         return r;
 }
 
-static int add_module(Adding *a, const char *release, const char *name) {
+static int add_module(Adding *a, const char *name) {
+        const char *release = a->release;
         Tree *t = a->tree;
 
         a->wanted = name;
@@ -122,7 +123,7 @@ static int add_module(Adding *a, const char *release, const char *name) {
                        strerror(-r));
 }
 
-static int add_all(Adding *a, const Config *config, const char *release) {
+static int add_all(Adding *a, const Config *config) {
         _cleanup_free_ char *words = strdup(config->luo_modules ?: "");
         char *save = NULL;
         int r = 0;
@@ -130,24 +131,24 @@ static int add_all(Adding *a, const Config *config, const char *release) {
         if (!words)
                 return problem(a->tree->problem, -ENOMEM, "There is no memory left.");
         if (config->luo_shim) {
-                r = add_module(a, release, SHIM_MODULE);
+                r = add_module(a, SHIM_MODULE);
                 if (r >= 0)
-                        r = add_module(a, release, VFIO_DRIVER);
+                        r = add_module(a, VFIO_DRIVER);
         }
         for (char *word = strtok_r(words, " \t", &save); word && r >= 0; word = strtok_r(NULL, " \t", &save))
-                r = add_module(a, release, word);
+                r = add_module(a, word);
         return r;
 }
 
 int settings_add_modules(Tree *t, const Config *config, const char *release) {
         _cleanup_free_ char *text = NULL;
-        Adding a = { .tree = t };
+        Adding a = { .tree = t, .release = release };
         size_t size;
 
         a.list = open_memstream(&text, &size);
         if (!a.list)
                 return problem(t->problem, -ENOMEM, "There is no memory left.");
-        int r = add_all(&a, config, release);
+        int r = add_all(&a, config);
         if (fclose(a.list) == EOF && r >= 0)
                 r = problem(t->problem, -ENOMEM, "There is no memory left.");
         return r < 0 ? r : tree_put(t, GIVEN_DIR "/" GIVEN_MODULES, S_IFREG | 0644, text, size);

@@ -2,13 +2,15 @@
 # shellcheck shell=bash disable=SC2034,SC2153
 #
 # How long from reboot(2) until a client has its memory back, in one run: the floor, an init in
-# a small initrd that asks at once, twice; a client in a restore-only initrd, twice; and one in
-# the initrd of initramfs-tools that is inside of it. What counts is the ratio of the better
-# ones. The aim is 1.2; what fails is far from it, because a busy host counts too.
+# a small initrd that asks at once; a client in a restore-only initrd; and one in the initrd of
+# initramfs-tools that is inside of that. The ratio to the floor counts. Under TCG time is
+# instructions, which are much the same each time; under KVM a busy host counts too, and what
+# fails is far from the aim.
 
-PLAN=6
-STAGES=6
+PLAN=4
+STAGES=4
 SHIM=1
+COUNTED=1
 DEADLINE=120
 
 on_host() {
@@ -50,27 +52,25 @@ jump_restore() {
         jump initrd-restore boot=luvm "init=$LUVM_TOP/tests/vm/guest/pid1"
 }
 
-# arrived WHO: ticks from the jump to the retrieve, for all stages to come.
+# arrived WHO: ticks from the jump to the retrieve, for the last stage.
 arrived() {
         local tick
         tick=$(dmesg | sed -n "s/.*luvm-early: .* session vm-a: 16777216 bytes at tick \([0-9]*\)$/\1/p")
         isnt "$tick" '' "stage $STAGE: $1 had the memory"
-        echo $((tick - $(<"$LUVM_SHARED/stamp"))) >>"$LUVM_SHARED/ticks-$1"
+        echo $((tick - $(<"$LUVM_SHARED/stamp"))) >"$LUVM_SHARED/ticks-$1"
 }
-
-best() { sort -n "$LUVM_SHARED/ticks-$1" | head -n 1; }
 
 stage1() { jump_floor; }
 stage2() { arrived floor; jump_restore; }
 stage3() { arrived restore; jump_early; }
-stage4() { arrived early; jump_floor; }
-stage5() { arrived floor; jump_restore; }
-stage6() {
-        local who ratio
-        arrived restore
+stage4() {
+        local who floor ratio limit=300
+        arrived early
+        floor=$(<"$LUVM_SHARED/ticks-floor")
         for who in floor restore early; do
-                diag "$who: $(($(best "$who") * 100 / $(best floor))) % of the floor; ticks: $(tr '\n' ' ' <"$LUVM_SHARED/ticks-$who")"
+                diag "$who: $(($(<"$LUVM_SHARED/ticks-$who") * 100 / floor)) % of the floor, $(<"$LUVM_SHARED/ticks-$who") ticks"
         done
-        ratio=$(($(best restore) * 100 / $(best floor)))
-        if ((ratio < 300)); then ok "$ratio % of the floor"; else not_ok "$ratio % of the floor, which is too much"; fi
+        [[ $LUVM_ACCEL != tcg ]] || limit=120
+        ratio=$(($(<"$LUVM_SHARED/ticks-restore") * 100 / floor))
+        if ((ratio <= limit)); then ok "$ratio % of the floor"; else not_ok "$ratio % of the floor, which is more than $limit"; fi
 }

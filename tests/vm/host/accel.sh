@@ -55,12 +55,17 @@ cpu_takes() {
                 -monitor stdio >/dev/null 2>&1
 }
 
-# accelerator_arguments ACCELERATOR: into the array ACCEL_ARGS. An invariant TSC is
-# asked for where it can be had, so that time can be told exactly across a jump.
+# accelerator_arguments ACCELERATOR [COUNTED]: into the array ACCEL_ARGS. An invariant TSC is
+# asked for where it can be had, so that time can be told exactly across a jump. COUNTED=1, for
+# a case that measures: a nanosecond of the guest is an instruction, and nothing is waited for,
+# so that a busy host does not count; KVM cannot do that.
 accelerator_arguments() {
         case $1 in
         kvm) ACCEL_ARGS=(-accel kvm -machine q35,kernel-irqchip=split -cpu host) ;;
         tcg) ACCEL_ARGS=(-accel tcg,thread=multi -machine q35 -cpu max) ;;
+        esac
+        case $1${2:-0} in
+        tcg1) ACCEL_ARGS=(-icount 'shift=0,sleep=off' "${ACCEL_ARGS[@]/thread=multi/thread=single}") ;;
         esac
         ! cpu_takes "$1" "${ACCEL_ARGS[-1]},+invtsc" || ACCEL_ARGS[-1]+=,+invtsc
 }

@@ -13,10 +13,10 @@ read_case() {
         # shellcheck disable=SC2016 # for that shell
         values=$(bash -c '
                 set -eu
-                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 CONSOLE_ALLOW=() SYSTEMD= UNITS= NEWER_QEMU=0
+                PLAN= STAGES=1 MEMORY=1024 CPUS=1 APPEND= DEADLINE=60 DEVICES=() SENDERS=() SHIM=0 COUNTED=0 CONSOLE_ALLOW=() SYSTEMD= UNITS= NEWER_QEMU=0
                 . "$1"
                 FUNCTIONS=$(compgen -A function || :)
-                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM CONSOLE_ALLOW SYSTEMD UNITS NEWER_QEMU FUNCTIONS' case "$file") ||
+                declare -p PLAN STAGES MEMORY CPUS APPEND DEADLINE DEVICES SENDERS SHIM COUNTED CONSOLE_ALLOW SYSTEMD UNITS NEWER_QEMU FUNCTIONS' case "$file") ||
                 die "$file: it cannot be read"
         # declare makes a local variable in a function, but for -g.
         eval "${values//declare -/declare -g -}"
@@ -106,7 +106,7 @@ qemu_arguments() {
                 *) late+=(-device "$device") ;;
                 esac
         done
-        accelerator_arguments "$ACCEL"
+        accelerator_arguments "$ACCEL" "${COUNTED:-0}"
         sender_arguments
         QEMU_ARGS=("${ACCEL_ARGS[@]}" -m "${MEMORY_OPTION:-$MEMORY}" -smp "$CPUS" -nodefaults -display none -no-reboot
                 ${early[@]+"${early[@]}"} ${NETDEVS[@]+"${NETDEVS[@]}"}

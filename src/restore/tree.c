@@ -164,7 +164,8 @@ static int go_on(Tree *t, Way *w) {
         if (S_ISLNK(st.st_mode))
                 return follow(t, w, here);
         if (!S_ISDIR(st.st_mode)) {
-                int r = add_file(t, here, &st);
+                int r = w->rest[strspn(w->rest, "/")] ? problem(t->problem, -ENOTDIR, "%s is not a directory.", here)
+                                                      : add_file(t, here, &st);
                 return r < 0 ? r : 1;
         }
         memcpy(w->done, here, (size_t)size + 1);

@@ -33,7 +33,8 @@ static int append(void *userdata, const void *data, size_t size) {
         char *bigger = realloc(b->data, b->size + size + 1);
 
         assert_non_null(bigger);
-        memcpy(bigger + b->size, data, size);
+        if (size > 0)
+                memcpy(bigger + b->size, data, size);
         bigger[b->size + size] = '\0';
         *b = (Bytes){ bigger, b->size + size };
         return 0;

@@ -12,8 +12,8 @@ SHIM=1
 DEADLINE=60
 DEVICES=('pcie-root-port,id=rp1,chassis=1,slot=1' 'e1000e,bus=rp1'
         'pcie-root-port,id=rp2,chassis=2,slot=2' 'e1000e,bus=rp2')
-# The reason why systemd says all.
-WORDS=(rd.shell=0 rd.emergency=poweroff systemd.log_level=debug systemd.log_target=kmsg printk.devkmsg=on log_buf_len=8M)
+# PID 1 says all that it does.
+WORDS=(rd.shell=0 udev.log_level=info rd.emergency=poweroff systemd.log_level=debug systemd.log_target=kmsg printk.devkmsg=on log_buf_len=8M)
 OPENED="systemd\[1\]: No LUO session 'systemd' found"
 
 on_host() {

@@ -18,7 +18,7 @@ for unit in systemd-hwdb-update systemd-journal-flush systemd-journal-catalog-up
         systemd-machine-id-commit systemd-binfmt systemd-random-seed systemd-boot-random-seed systemd-pcrphase \
         systemd-pcrphase-sysinit systemd-update-utmp systemd-networkd systemd-resolved systemd-timesyncd \
         systemd-firstboot systemd-sysusers systemd-remount-fs systemd-tpm2-setup systemd-tpm2-setup-early \
-        ldconfig apparmor keyboard-setup console-setup ifupdown-pre networking e2scrub_reap rc-local; do
+        ldconfig apparmor keyboard-setup console-setup ifupdown-pre networking e2scrub_reap rc-local dracut-shutdown; do
         ln -s /dev/null "$units/$unit.service"
 done
 for unit in dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount tmp.mount \

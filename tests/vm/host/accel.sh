@@ -28,7 +28,7 @@ kvm_works() {
 find_accelerator() {
         local key file known verdict=tcg
         if [[ -n ${LUVM_ACCEL-} ]]; then
-                [[ $LUVM_ACCEL == kvm || $LUVM_ACCEL == tcg ]] || die "LUVM_ACCEL is kvm or tcg, not $LUVM_ACCEL"
+                [[ $LUVM_ACCEL =~ ^(kvm|tcg|icount)$ ]] || die "LUVM_ACCEL is kvm, tcg or icount, not $LUVM_ACCEL"
                 echo "$LUVM_ACCEL"
                 return
         fi
@@ -56,16 +56,18 @@ cpu_takes() {
 }
 
 # accelerator_arguments ACCELERATOR [COUNTED]: into the array ACCEL_ARGS. An invariant TSC is
-# asked for where it can be had, so that time can be told exactly across a jump. COUNTED=1, for
-# a case that measures: a nanosecond of the guest is an instruction, and nothing is waited for,
-# so that a busy host does not count; KVM cannot do that.
+# asked for where it can be had, so that time can be told exactly across a jump. Two ways to
+# have TCG with a clock that goes by the guest's instructions, so that a busy host does not
+# count: COUNTED=1, for a case that measures, where nothing is waited for; and icount, 4 ns an
+# instruction, where the guest's waiting takes the host's time. KVM cannot do that.
 accelerator_arguments() {
         case $1 in
         kvm) ACCEL_ARGS=(-accel kvm -machine q35,kernel-irqchip=split -cpu host) ;;
         tcg) ACCEL_ARGS=(-accel tcg,thread=multi -machine q35 -cpu max) ;;
+        icount) ACCEL_ARGS=(-accel tcg,thread=single -icount shift=2 -machine q35 -cpu max) ;;
         esac
         case $1${2:-0} in
         tcg1) ACCEL_ARGS=(-icount 'shift=0,sleep=off' "${ACCEL_ARGS[@]/thread=multi/thread=single}") ;;
         esac
-        ! cpu_takes "$1" "${ACCEL_ARGS[-1]},+invtsc" || ACCEL_ARGS[-1]+=,+invtsc
+        ! cpu_takes "${1/icount/tcg}" "${ACCEL_ARGS[-1]},+invtsc" || ACCEL_ARGS[-1]+=,+invtsc
 }

@@ -5,7 +5,7 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain check-systemd-ten bench bench-qemu build install clean format
+.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain check-systemd-ten bench bench-qemu bench-systemd build install clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
@@ -17,6 +17,7 @@ help:
 	@echo 'make check-systemd-ten  ten live updates beside services of systemd'"'"'s own; 8 minutes'
 	@echo 'make bench       measure: see tests/bench'
 	@echo 'make bench-qemu  how long QEMU machines stand still, by phase; 20 minutes'
+	@echo 'make bench-systemd  how long a client stands still under systemd, by phase; 15 minutes'
 	@echo 'make build       build in $(BUILD)'
 	@echo 'make install     install what was built (DESTDIR= for packaging)'
 	@echo 'make format      format the C sources with $(CLANG_FORMAT)'
@@ -55,6 +56,10 @@ bench:
 bench-qemu: build
 	@scripts/deps.sh vm
 	@tests/bench/qemu --build $(BUILD)
+
+bench-systemd: build
+	@scripts/deps.sh vm
+	@tests/bench/systemd --build $(BUILD)
 
 build:
 	@scripts/deps.sh build

@@ -88,7 +88,8 @@ static int prepare(Adapter *a, uint64_t deadline_usec, Problem *p) {
         a->prepared = true;
         a->machine.spans.n = 0;
         uint64_t begin = spans_now();
-        gather_memory(a, deadline_usec);
+        if (a->options->gather)
+                gather_memory(a, deadline_usec);
         r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
         spans_add(&a->machine.spans, "preserve-memory", begin);
         report(a);

@@ -4,6 +4,11 @@
  * file folio by folio (mm/memfd_luo.c) while the guest stands still, and one folio of
  * 2 MiB takes the place of 512. So it is gathered into such folios beforehand, while the
  * guest runs, or the pause would grow with the memory.
+ *
+ * That has a price: what lies in KHO's scratch area has to be moved before it can be
+ * preserved, and where there is no room for that in one piece the kernel may fail with
+ * ENOMEM (mm/gup.c: migrate_longterm_unpinnable_folios()), as it would not with small
+ * pages. So it is for the user to ask for.
  */
 #pragma once
 

@@ -18,6 +18,10 @@ _liveupdatectl_reply() {
                 compgen -W 'pretty short off' -- "$1"
                 return
                 ;;
+        --restore-initrd)
+                compgen -W 'yes no auto' -- "$1"
+                return
+                ;;
         --jump)
                 compgen -W 'direct systemd' -- "$1"
                 return

@@ -12,6 +12,7 @@
 #include "failure.h"
 #include "format.h"
 #include "json.h"
+#include "restore-initrd.h"
 
 typedef struct Options {
         JsonMode json;
@@ -20,7 +21,8 @@ typedef struct Options {
         const char *host;    /* -H; NULL: this host */
         const char *address; /* --address; NULL: the system bus */
         const char *kernel, *initrd, *kernel_release, *cmdline, *append;
-        bool reuse_cmdline, restore_initrd, unclaimed, force;
+        RestoreInitrd restore_initrd;
+        bool reuse_cmdline, unclaimed, force;
         bool tree, dot, rebind;
         bool restore;
         const char *jump;      /* "direct", "systemd"; NULL: as is set */

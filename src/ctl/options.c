@@ -54,8 +54,8 @@ static const OptionSpec option_table[] = {
         { "no-block", ARG_NO_BLOCK, NULL, "Do not wait for the job; print its number", FOR_JOB },
         { "kernel", ARG_KERNEL, "FILE", "update: load this kernel first", FOR_UPDATE },
         { "initrd", ARG_INITRD, "FILE", "load, update: the initrd; without it there is none", FOR_LOAD },
-        { "restore-initrd", ARG_RESTORE_INITRD, NULL, "load, update: restore before the initrd is unpacked",
-          FOR_LOAD },
+        { "restore-initrd", ARG_RESTORE_INITRD, "[=WHEN]",
+          "load, update: restore before the initrd is unpacked: yes, no or auto", FOR_LOAD },
         { "kernel-release", ARG_KERNEL_RELEASE, "RELEASE", "load, update: whose modules --restore-initrd takes",
           FOR_LOAD },
         { "cmdline", ARG_CMDLINE, "STRING", "load, update: the next kernel's command line", FOR_LOAD },
@@ -164,6 +164,21 @@ static int add_exception(Options *o, const char *word) {
         return string_list_add(&o->exceptions, word) < 0 ? out_of_memory() : 0;
 }
 
+static int set_restore_initrd(Options *o, const char *when) {
+        static const char *const words[] = {
+                [RESTORE_INITRD_AUTO] = "auto",
+                [RESTORE_INITRD_YES] = "yes",
+                [RESTORE_INITRD_NO] = "no",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (streq(when ?: "yes", words[i])) {
+                        o->restore_initrd = (RestoreInitrd)i;
+                        return 0;
+                }
+        return usage("--restore-initrd takes yes, no or auto, not '%s'.", when);
+}
+
 static void set_flag(Options *o, int value) {
         const struct {
                 int value;
@@ -178,7 +193,6 @@ static void set_flag(Options *o, int value) {
                 { ARG_VERSION, &o->version },
                 { ARG_NO_BLOCK, &o->no_block },
                 { ARG_REUSE_CMDLINE, &o->reuse_cmdline },
-                { ARG_RESTORE_INITRD, &o->restore_initrd },
                 { ARG_UNCLAIMED, &o->unclaimed },
                 { ARG_FORCE, &o->force },
                 { ARG_TREE, &o->tree },
@@ -216,6 +230,8 @@ static int set_option(Options *o, int value) {
         case ARG_INITRD:
                 o->initrd = optarg;
                 return 0;
+        case ARG_RESTORE_INITRD:
+                return set_restore_initrd(o, optarg);
         case ARG_KERNEL_RELEASE:
                 if (!*optarg || *optarg == '.' || strchr(optarg, '/'))
                         return usage("--kernel-release takes the name of a directory below /lib/modules, not '%s'.",
@@ -300,11 +316,11 @@ int options_check(const Options *o, unsigned given, const Verb *verb) {
                         return usage("'%s' does not take %s.", verb->name, option_groups[i].words);
         if (!!o->cmdline + !!o->append + o->reuse_cmdline > 1)
                 return usage("--cmdline, --append and --reuse-cmdline exclude one another.");
-        if (o->restore_initrd && !o->initrd)
+        if (o->restore_initrd == RESTORE_INITRD_YES && !o->initrd)
                 return usage("--restore-initrd goes together with --initrd: the host's own initrd has its turn "
                              "afterwards.");
-        if (o->kernel_release && !o->restore_initrd)
-                return usage("--kernel-release goes together with --restore-initrd.");
+        if (o->kernel_release && (o->restore_initrd == RESTORE_INITRD_NO || !o->initrd))
+                return usage("--kernel-release goes together with --initrd, but not with --restore-initrd=no.");
         if (given & FOR_LOAD && verb->options & FOR_UPDATE && !o->kernel)
                 return usage("'%s' takes options for loading a kernel together with --kernel alone.", verb->name);
         if (o->host && o->address)

@@ -10,6 +10,9 @@
 /* Where the program finds its files. */
 enum { KERNEL_FD = 3, INITRD_FD, OUTPUT_FD, SAID_MAX = 8 * 1024 };
 
+/* The status with which it says that --if-useful is not the case. */
+enum { NOT_USEFUL = 3 };
+
 extern char **environ;
 
 /* From the build directory in tests. */
@@ -20,20 +23,23 @@ static const char *program(void) {
 }
 
 /* None of from is one of KERNEL_FD to OUTPUT_FD. */
-static int start(const int *from, int said_fd, const char *release, pid_t *ret) {
+static int start(bool if_useful, const int *from, int said_fd, const char *release, pid_t *ret) {
         char option[256] = "--kernel-release=";
-        char *argv[] = {
+        char *argv[7] = {
                 (char *)"liveupdate-mkinitrd",
                 (char *)"--kernel=/proc/self/fd/3",
                 (char *)"--initrd=/proc/self/fd/4",
                 (char *)"--output=/proc/self/fd/5",
-                release ? option : NULL,
-                NULL,
         };
+        size_t n = 4;
         posix_spawn_file_actions_t actions;
 
         if (release && snprintf(option, sizeof(option), "--kernel-release=%s", release) >= (int)sizeof(option))
                 return -ENAMETOOLONG;
+        if (release)
+                argv[n++] = option;
+        if (if_useful)
+                argv[n++] = (char *)"--if-useful";
         int r = -posix_spawn_file_actions_init(&actions);
         if (r < 0)
                 return r;
@@ -64,7 +70,7 @@ static void listen_to(int fd, char said[static SAID_MAX]) {
         said[n] = '\0';
 }
 
-static int run(const int *from, const char *release, Failure *failure) {
+static int run(bool if_useful, const int *from, const char *release, Failure *failure) {
         _cleanup_close_ int said_fd = -1;
         char said[SAID_MAX];
         int fds[2], status;
@@ -73,8 +79,10 @@ static int run(const int *from, const char *release, Failure *failure) {
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return failure_from_errno(failure, -errno, "A pipe cannot be made", NULL);
         said_fd = fds[0];
-        int r = start(from, fds[1], release, &pid);
+        int r = start(if_useful, from, fds[1], release, &pid);
         fd_close(fds[1]);
+        if (r == -ENOENT && if_useful)
+                return 0;
         if (r < 0)
                 return failure_set(failure, r, EXIT_CTL_FAILED, "restore-initrd",
                                    "%s, which builds the initrd, cannot be started: %s.", program(), strerror(-r));
@@ -82,10 +90,12 @@ static int run(const int *from, const char *release, Failure *failure) {
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return failure_from_errno(failure, -errno, "The initrd cannot be built", NULL);
+        if (if_useful && WIFEXITED(status) && WEXITSTATUS(status) == NOT_USEFUL)
+                return 0;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
                 if (*said)
                         fprintf(stderr, "%s\n", said);
-                return 0;
+                return 1;
         }
         if (*said)
                 return failure_set(failure, -EINVAL, EXIT_CTL_FAILED, "restore-initrd", "%s", said);
@@ -93,7 +103,8 @@ static int run(const int *from, const char *release, Failure *failure) {
                            "%s did not build the initrd and did not say why (status %#x).", program(), status);
 }
 
-int restore_initrd_build(int kernel_fd, int initrd_fd, const char *release, int *ret_fd, Failure *failure) {
+int restore_initrd_build(bool if_useful, int kernel_fd, int initrd_fd, const char *release, int *ret_fd,
+                         Failure *failure) {
         _cleanup_close_ int fd = -1, kernel = -1, initrd = -1, out = -1;
 
         int r = memfd_new("restore-initrd", 0, &fd);
@@ -105,8 +116,8 @@ int restore_initrd_build(int kernel_fd, int initrd_fd, const char *release, int 
         out = fcntl(fd, F_DUPFD_CLOEXEC, OUTPUT_FD + 1);
         if (kernel < 0 || initrd < 0 || out < 0)
                 return failure_from_errno(failure, -errno, "A descriptor cannot be duplicated", NULL);
-        r = run((const int[]){ kernel, initrd, out }, release, failure);
-        if (r >= 0)
+        r = run(if_useful, (const int[]){ kernel, initrd, out }, release, failure);
+        if (r > 0)
                 *ret_fd = TAKE_FD(fd);
         return r;
 }

@@ -7,5 +7,13 @@
 
 #include "failure.h"
 
-/* release: NULL if the kernel's file is to say it. */
-int restore_initrd_build(int kernel_fd, int initrd_fd, const char *release, int *ret_fd, Failure *failure);
+typedef enum RestoreInitrd {
+        RESTORE_INITRD_AUTO, /* if liveupdate-mkinitrd finds it useful, and can */
+        RESTORE_INITRD_YES,
+        RESTORE_INITRD_NO,
+} RestoreInitrd;
+
+/* 1, or 0 with if_useful where it is not, or where the program is not installed. release: NULL
+ * if the kernel's file is to say it. */
+int restore_initrd_build(bool if_useful, int kernel_fd, int initrd_fd, const char *release, int *ret_fd,
+                         Failure *failure);

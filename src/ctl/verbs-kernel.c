@@ -50,6 +50,26 @@ static int get_cmdline(const Options *o, char **ret, Failure *failure) {
         return 0;
 }
 
+/* 1 if it was built, 0 if the host's own is to be loaded. */
+static int build_initrd(const Options *o, int kernel_fd, int initrd_fd, int *ret_fd, Failure *failure) {
+        bool automatic = o->restore_initrd == RESTORE_INITRD_AUTO;
+        char why[1536];
+
+        if (o->restore_initrd == RESTORE_INITRD_NO)
+                return 0;
+        int r = restore_initrd_build(automatic, kernel_fd, initrd_fd, o->kernel_release, ret_fd, failure);
+        if (!automatic || r == 0)
+                return r;
+        if (r > 0 && !o->quiet)
+                fprintf(stderr, "What comes in will be restored before '%s' is unpacked.\n", o->initrd);
+        if (r < 0 && !o->quiet) {
+                failure_format(failure, why, sizeof(why));
+                fprintf(stderr, "'%s' is loaded as it is, without a restore-only initrd around it: %s\n", o->initrd,
+                        why);
+        }
+        return MAX_OF(r, 0);
+}
+
 static int get_initrd(const Options *o, int kernel_fd, int *ret_fd, Failure *failure) {
         _cleanup_close_ int fd = -1;
 
@@ -60,10 +80,10 @@ static int get_initrd(const Options *o, int kernel_fd, int *ret_fd, Failure *fai
         int r = open_file(o->initrd, "initrd", &fd, failure);
         if (r < 0)
                 return r;
-        if (o->restore_initrd)
-                return restore_initrd_build(kernel_fd, fd, o->kernel_release, ret_fd, failure);
-        *ret_fd = TAKE_FD(fd);
-        return 0;
+        r = build_initrd(o, kernel_fd, fd, ret_fd, failure);
+        if (r == 0)
+                *ret_fd = TAKE_FD(fd);
+        return MIN_OF(r, 0);
 }
 
 int load_kernel(Ctl *c, const char *kernel, JobOutcome *ret, Failure *failure) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * liveupdate-mkinitrd: builds a restore-only initrd (docs/boot.md) from the host's own and
- * what the restore step needs. Run by liveupdatectl load --restore-initrd, with the rights of
- * who called that, or by hand.
+ * what the restore step needs. Run by liveupdatectl load, with the rights of who called that,
+ * or by hand.
  *
  * What comes out is, in this order: the host's archive for the kernel itself, unchanged; a
  * plain cpio archive with liveupdate-first as /init, kernel modules, clients, settings; and
@@ -24,11 +24,14 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-enum { EXIT_PROBLEM = 1, EXIT_USAGE = 2, LEVEL = 3 };
+enum { EXIT_PROBLEM = 1, EXIT_USAGE = 2, EXIT_NOT_USEFUL = 3, LEVEL = 3 };
 #define INITRD_MAX ((size_t)2 << 30)
+/* What is smaller the kernel unpacks in less time than a restore-only initrd is worth. */
+#define INITRD_LARGE ((off_t)16 << 20)
 
 typedef struct Options {
         const char *kernel, *release, *initrd, *output, *first;
+        bool if_useful;
 } Options;
 
 typedef struct Bytes {
@@ -168,6 +171,17 @@ static int write_all(Tree *t, const Options *o, const char *release, const char 
         return r < 0 ? r : tree_finish(t);
 }
 
+/* 1, 0, or a negative errno: only clients of early.d gain anything by it, and only as much
+ * time as the kernel needs for the host's initrd. */
+static int is_useful(Tree *t, const Options *o) {
+        struct stat st;
+
+        if (stat(o->initrd, &st) < 0)
+                return problem(t->problem, -errno, "The host's initrd %s cannot be read: %s.", o->initrd,
+                               strerror(errno));
+        return st.st_size < INITRD_LARGE ? 0 : settings_any_client(t);
+}
+
 static int build(Tree *t, const Options *o) {
         _cleanup_free_ char *data = NULL;
         HostInitrd host = {};
@@ -192,22 +206,29 @@ static void help(void) {
         puts("liveupdate-mkinitrd --kernel=FILE --initrd=FILE --output=FILE [OPTIONS...]\n\n"
              "Builds a restore-only initrd: what came in through a live update is restored, and the\n"
              "clients of early.d are started, before the host's own initrd is unpacked and goes on.\n"
-             "liveupdatectl load --restore-initrd does this by itself.\n\n"
+             "liveupdatectl load does this by itself; see its --restore-initrd.\n\n"
              "  -h --help                Show this help\n"
              "     --version             Show the version\n"
              "     --kernel=FILE         The next kernel, whose release names its modules\n"
              "     --kernel-release=REL  Its release, if the file does not say\n"
              "     --initrd=FILE         The host's own initrd for that kernel\n"
              "     --output=FILE         Where the new initrd goes\n"
-             "     --first=FILE          Take this for liveupdate-first");
+             "     --first=FILE          Take this for liveupdate-first\n"
+             "     --if-useful           Only if early.d has clients and the host's initrd is of 16 MiB\n"
+             "                           or more; else exit with status 3");
 }
 
 static int parse_arguments(int argc, char **argv, Options *o) {
         static const struct option options[] = {
-                { "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
-                { "kernel", required_argument, NULL, 'k' }, { "kernel-release", required_argument, NULL, 'r' },
-                { "initrd", required_argument, NULL, 'i' }, { "output", required_argument, NULL, 'o' },
-                { "first", required_argument, NULL, 'f' },  {},
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                { "kernel", required_argument, NULL, 'k' },
+                { "kernel-release", required_argument, NULL, 'r' },
+                { "initrd", required_argument, NULL, 'i' },
+                { "output", required_argument, NULL, 'o' },
+                { "first", required_argument, NULL, 'f' },
+                { "if-useful", no_argument, NULL, 'u' },
+                {},
         };
         int c;
 
@@ -220,14 +241,15 @@ static int parse_arguments(int argc, char **argv, Options *o) {
                                                 : NULL;
                 if (value)
                         *value = optarg;
-                else if (c == 'h')
-                        help();
-                else if (c == 'v')
-                        puts("liveupdate-mkinitrd " PROJECT_VERSION);
-                else
-                        return -EINVAL;
-                if (!value)
-                        return 0;
+                else if (c == 'u')
+                        o->if_useful = true;
+                else {
+                        if (c == 'h')
+                                help();
+                        else if (c == 'v')
+                                puts("liveupdate-mkinitrd " PROJECT_VERSION);
+                        return c == '?' ? -EINVAL : 0;
+                }
         }
         if (optind < argc || !o->initrd || !o->output || (!o->kernel && !o->release)) {
                 fprintf(stderr, "liveupdate-mkinitrd needs --initrd=, --output= and one of --kernel= and "
@@ -244,9 +266,12 @@ int main(int argc, char **argv) {
         int r = parse_arguments(argc, argv, &o);
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : 0;
-        r = build(&t, &o);
+        r = o.if_useful ? is_useful(&t, &o) : 1;
+        bool useful = r != 0;
+        if (r > 0)
+                r = build(&t, &o);
         if (r < 0)
                 fprintf(stderr, "%s\n", *t.problem ? t.problem : strerror(-r));
         tree_done(&t);
-        return r < 0 ? EXIT_PROBLEM : 0;
+        return r < 0 ? EXIT_PROBLEM : useful ? 0 : EXIT_NOT_USEFUL;
 }

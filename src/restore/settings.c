@@ -158,12 +158,25 @@ static void warn(_unused_ void *userdata, const char *message) {
         log_warning("%s", message);
 }
 
+static int load_clients(Tree *t, EarlyClients *ret) {
+        int r = early_files_load(t->root, ret, warn, NULL);
+        return r < 0 ? problem(t->problem, r, "The clients of early.d cannot be read: %s.", strerror(-r)) : 0;
+}
+
+int settings_any_client(Tree *t) {
+        EarlyClients clients = {};
+
+        int r = load_clients(t, &clients);
+        if (r >= 0)
+                r = clients.n > 0;
+        early_done(&clients);
+        return r;
+}
+
 int settings_add_clients(Tree *t) {
         EarlyClients clients = {};
 
-        int r = early_files_load(t->root, &clients, warn, NULL);
-        if (r < 0)
-                problem(t->problem, r, "The clients of early.d cannot be read: %s.", strerror(-r));
+        int r = load_clients(t, &clients);
         for (size_t i = 0; i < clients.n && r >= 0; i++)
                 r = libraries_add_program(t, clients.items[i].argv[0]);
         early_done(&clients);

@@ -12,3 +12,5 @@
 int settings_add_files(Tree *t);
 int settings_add_modules(Tree *t, const Config *config, const char *release);
 int settings_add_clients(Tree *t);
+/* 1, 0, or a negative errno. */
+int settings_any_client(Tree *t);

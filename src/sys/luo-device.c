@@ -23,6 +23,8 @@
 #define PAUSE_FIRST_USEC (1 * USEC_PER_MSEC)
 #define PAUSE_MAX_USEC (20 * USEC_PER_MSEC)
 
+enum { PRESERVE_TRIES = 8 };
+
 static uint64_t now_usec(void) {
         struct timespec ts;
 
@@ -142,11 +144,20 @@ static int device_retrieve_session(void *self, const char *name, int *ret_fd) {
 /* PRESERVE_FD: fd, looked up in this process's table, goes into an outgoing session
  * under token. LUO then holds a reference of its own: fd may be closed. Checked in this
  * order: outgoing (-EINVAL), token free (-EEXIST), fd (-EBADF), a handler that takes it
- * (-ENOENT), not preserved anywhere yet (-EBUSY), the handler's own errors. */
+ * (-ENOENT), not preserved anywhere yet (-EBUSY), the handler's own errors.
+ *
+ * A memfd's folios in memory that nothing may stay in, as KHO's scratch area, are moved
+ * first, and -ENOMEM also means that not all could be (mm/gup.c:
+ * migrate_longterm_unpinnable_folios()): a huge one for which there is no room in one
+ * piece is split, and its parts are tried only once (mm/migrate.c: migrate_pages()). The
+ * next call goes on from there, so it is made. */
 static int device_preserve_fd(void *self, int session_fd, int fd, uint64_t token) {
         struct luo_abi_fd arg = { .size = sizeof(arg), .fd = fd, .token = token };
+        int r = -ENOMEM;
 
-        return ioctl_errno(session_fd, LUO_IOC_PRESERVE_FD, &arg);
+        for (unsigned i = 0; i < PRESERVE_TRIES && r == -ENOMEM; i++)
+                r = ioctl_errno(session_fd, LUO_IOC_PRESERVE_FD, &arg);
+        return r;
 }
 
 /* RETRIEVE_FD: the file behind token, in any order. The first call restores it, later

@@ -2,16 +2,33 @@
 /*
  * The device port where there is no LUO: a missing node, nodes that are something else,
  * and names it must refuse by itself. What it does with a real one is the contract
- * (tests/contract, in the VM).
+ * (tests/contract, in the VM). One thing the real one does only by chance is done by an
+ * ioctl(2) of our own: memory that cannot be moved at once.
  */
 #include "sys/luo.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 
 #include <cmocka.h>
+
+static unsigned short_of_memory, calls;
+
+int __real_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+
+int __wrap_ioctl(int fd, unsigned long request, void *arg) {
+        calls++;
+        if (short_of_memory == 0)
+                return __real_ioctl(fd, request, arg);
+        short_of_memory--;
+        errno = ENOMEM;
+        return -1;
+}
 
 /* Not even a long patience is spent on a device that is not there. */
 static void test_missing(void **state) {
@@ -74,12 +91,33 @@ static void test_not_a_session(void **state) {
         assert_string_equal(name, "untouched");
 }
 
+static void test_memory_in_the_way(void **state) {
+        LuoDevice d;
+        Luo l = luo_device(&d, "/dev/null", 0);
+        _cleanup_close_ int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        /* Tried again until something else comes of it... */
+        calls = 0;
+        short_of_memory = 3;
+        assert_int_equal(luo_preserve_fd(&l, fd, fd, 1), -ENOTTY);
+        assert_int_equal(calls, 4);
+        /* ... but not for ever; and nothing else is. */
+        short_of_memory = UINT_MAX;
+        assert_int_equal(luo_preserve_fd(&l, fd, fd, 1), -ENOMEM);
+        assert_in_range(calls, 6, 100);
+        calls = 0;
+        assert_int_equal(luo_retrieve_fd(&l, fd, 1, &(int){ -1 }), -ENOMEM);
+        assert_int_equal(calls, 1);
+        short_of_memory = 0;
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_missing),
                 cmocka_unit_test(test_something_else),
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_not_a_session),
+                cmocka_unit_test(test_memory_in_the_way),
         };
 
         return cmocka_run_group_tests_name("luo-device", tests, NULL, NULL);

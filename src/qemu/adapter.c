@@ -88,7 +88,7 @@ static int prepare(Adapter *a, uint64_t deadline_usec, Problem *p) {
         a->prepared = true;
         a->machine.spans.n = 0;
         uint64_t begin = spans_now();
-        if (a->options->gather)
+        if (!a->options->no_gather)
                 gather_memory(a, deadline_usec);
         r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
         spans_add(&a->machine.spans, "preserve-memory", begin);

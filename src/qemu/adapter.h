@@ -22,7 +22,7 @@ typedef struct AdapterOptions {
         const char *program; /* NULL without monitor: only bring back what came over */
         const char *instead; /* the QEMU that brings it back, or NULL: the one it was started with */
         char *const *args;
-        bool gather; /* the memory, in huge pages, before it is preserved */
+        bool no_gather; /* leave the memory in the pages it has */
 } AdapterOptions;
 
 /* Runs until the machine ends. 0, or a negative errno with a Problem. */

@@ -24,7 +24,7 @@ static void usage(FILE *f) {
               "     --hook=PROGRAM       PROGRAM start NAME makes the network before QEMU starts\n"
               "     --qmp=SOCKET         the monitor of the QEMU to adopt, a UNIX socket\n"
               "     --program=QEMU       the QEMU to bring the machine back with, instead of the one it had\n"
-              "     --gather-memory      have its memory in huge pages before an update: a shorter pause\n"
+              "     --no-gather-memory   leave its memory in the pages it has: less work before, a longer pause\n"
               "     --runtime-dir=PATH   where the monitor's socket goes (" RUNTIME_DIRECTORY ")\n"
               "  -h --help               this text\n"
               "     --version            the version\n",
@@ -87,7 +87,7 @@ static int take_options(int argc, char **argv, AdapterOptions *o, int *ret_statu
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
-                { "gather-memory", no_argument, NULL, 'g' },
+                { "no-gather-memory", no_argument, NULL, 'g' },
                 { "hook", required_argument, NULL, 'H' },
                 { "program", required_argument, NULL, 'p' },
                 { "qmp", required_argument, NULL, 'q' },
@@ -107,7 +107,7 @@ static int take_options(int argc, char **argv, AdapterOptions *o, int *ret_statu
                         *ret_status = EXIT_SUCCESS;
                         return 1;
                 case 'g':
-                        o->gather = true;
+                        o->no_gather = true;
                         break;
                 case 'H':
                         o->hook = optarg;

@@ -5,10 +5,9 @@
  * 2 MiB takes the place of 512. So it is gathered into such folios beforehand, while the
  * guest runs, or the pause would grow with the memory.
  *
- * That has a price: what lies in KHO's scratch area has to be moved before it can be
- * preserved, and where there is no room for that in one piece the kernel may fail with
- * ENOMEM (mm/gup.c: migrate_longterm_unpinnable_folios()), as it would not with small
- * pages. So it is for the user to ask for.
+ * The next kernel also reserves it folio by folio before it does anything else, and walks
+ * over all the pieces that it has for each (kho_preserved_memory_reserve() in
+ * kernel/liveupdate/kexec_handover.c).
  */
 #pragma once
 

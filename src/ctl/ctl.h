@@ -79,6 +79,6 @@ int verb_kexec(Ctl *c, char **args, size_t n_args);
 int verb_update(Ctl *c, char **args, size_t n_args);
 int verb_cancel(Ctl *c, char **args, size_t n_args);
 int verb_finish(Ctl *c, char **args, size_t n_args);
-/* Runs one request as the options say, and prints how it ended. */
+/* run-job.c: runs one request as the options say, and prints how it ended. */
 int run_job(Ctl *c, JobRequest *request);
 int print_outcome(Ctl *c, const JobOutcome *outcome);

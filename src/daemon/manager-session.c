@@ -211,9 +211,9 @@ static int check_files(const Manager *m, const Session *s, Refusal *refusal) {
         return quota_check(&m->sessions.users, s->uid, QUOTA_FILES, m->config->limit_user_files, s->name, refusal);
 }
 
-int manager_preserve_file(Manager *m, Session *s, uint32_t uid, int file, uint64_t token,
-                          const PreserveOptions *options, session_reply_t reply, void *userdata, Refusal *refusal) {
-        CallDevice device = {};
+/* Whether this user may put something into the session, or close it, now. What the manifest
+ * promises must be found on the other side. */
+static int check_may_change(const Manager *m, const Session *s, uint32_t uid, Refusal *refusal) {
         int r = session_check_owner(s, uid, refusal);
 
         if (r < 0)
@@ -223,7 +223,16 @@ int manager_preserve_file(Manager *m, Session *s, uint32_t uid, int file, uint64
                               session_state_to_string(s->state));
         if (!phase_accepts_preserve(m->phase) || m->update.manifest_sent)
                 return refuse(refusal, REASON_WRONG_STATE, s->name, "the state is %s", phase_to_string(m->phase));
-        r = check_files(m, s, refusal);
+        return 0;
+}
+
+int manager_preserve_file(Manager *m, Session *s, uint32_t uid, int file, uint64_t token,
+                          const PreserveOptions *options, session_reply_t reply, void *userdata, Refusal *refusal) {
+        CallDevice device = {};
+
+        int r = check_may_change(m, s, uid, refusal);
+        if (r >= 0)
+                r = check_files(m, s, refusal);
         if (r < 0)
                 return r;
         if (fd_comes_back_readonly(file))
@@ -270,16 +279,9 @@ int manager_preserve_fd(Manager *m, Session *s, uint32_t uid, int file, uint64_t
 
 int manager_close_session(Manager *m, Session *s, uint32_t uid, session_reply_t reply, void *userdata,
                           Refusal *refusal) {
-        int r = session_check_owner(s, uid, refusal);
-
+        int r = check_may_change(m, s, uid, refusal);
         if (r < 0)
                 return r;
-        if (s->state != SESSION_OPEN)
-                return refuse(refusal, REASON_WRONG_STATE, s->name, "the session is %s",
-                              session_state_to_string(s->state));
-        /* What the manifest promises must be found on the other side. */
-        if (!phase_accepts_preserve(m->phase) || m->update.manifest_sent)
-                return refuse(refusal, REASON_WRONG_STATE, s->name, "the state is %s", phase_to_string(m->phase));
         drop_session(m, s, true, reply, userdata);
         EMIT(m, rearm);
         return 0;

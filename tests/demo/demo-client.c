@@ -16,8 +16,9 @@
  * writing), Ready. "freeze": stop the guest, preserve the state, Ready. "resume": close
  * the session, go on.
  *
- * If the daemon leaves the bus while the guest is stopped, no jump can come any more: the
- * guest goes on, but the session stays. When the daemon is back and still knows the
+ * If the daemon leaves the bus while the guest is stopped, no jump can come any more, unless
+ * it said that it has begun (systemd ends it before its own jump): the guest goes on, but the
+ * session stays. When the daemon is back and still knows the
  * registration, it says how things stand: nothing (what was prepared is prepared) or
  * "resume". If it does not know it, all is let go, and the client registers anew.
  */
@@ -41,6 +42,7 @@ typedef struct Client {
         bool direct, once;
         bool prepared;    /* our memory is preserved, or was on its way to be */
         bool stopped;     /* the guest is */
+        bool jumping;     /* the daemon's last word was that the jump has begun */
         unsigned n_tries; /* of resizing the memory after a resume */
         sd_bus *bus;
         sd_event *event;
@@ -291,6 +293,27 @@ static bool is_registered(Client *c) {
         return r >= 0 && streq(name, c->name);
 }
 
+/* Properties of the daemon changed: "sa{sv}as". */
+static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const char *interface, *key, *state;
+        Client *c = userdata;
+
+        int r = sd_bus_message_read(message, "s", &interface);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(message, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(message, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(message, "s", &key);
+                if (r >= 0 && streq(key, "State")) {
+                        r = sd_bus_message_read(message, "v", "s", &state);
+                        c->jumping = r >= 0 && streq(state, "jumping");
+                } else if (r >= 0)
+                        r = sd_bus_message_skip(message, "v");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(message);
+        }
+        return 0;
+}
+
 /* The daemon came or went. */
 static int on_owner(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         Client *c = userdata;
@@ -298,12 +321,15 @@ static int on_owner(sd_bus_message *message, void *userdata, sd_bus_error *error
         if (sd_bus_message_read(message, "sss", &name, &old, &new) < 0)
                 return 0;
         if (!*new) {
-                if (c->stopped) {
+                if (c->stopped && c->jumping)
+                        say(c, "stays stopped (the jump has begun)");
+                else if (c->stopped) {
                         set_running(c, true);
                         say(c, "goes on (the daemon is gone)");
                 }
                 return 0;
         }
+        c->jumping = false;
         if (is_registered(c)) {
                 say(c, "still takes part");
                 return 0;
@@ -344,6 +370,9 @@ static int run(Client *c) {
                                      "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
                                      "arg0='" LIVEUPDATE_BUS_NAME "'",
                                      on_owner, c);
+        if (r >= 0)
+                r = sd_bus_match_signal(c->bus, NULL, LIVEUPDATE_BUS_NAME, LIVEUPDATE_PATH,
+                                        "org.freedesktop.DBus.Properties", "PropertiesChanged", on_properties, c);
         if (r < 0)
                 return r;
         c->luo = luo_device(&c->device, NULL, 10 * USEC_PER_SEC);

@@ -6,6 +6,6 @@
 
 # shellcheck source=systemd-jump.sh
 . "${BASH_SOURCE[0]%/*}/systemd-jump.sh"
-PLAN=19
+PLAN=22
 STAGES=2
 SYSTEMD=forky

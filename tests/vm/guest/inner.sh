@@ -35,7 +35,7 @@ inner_words() {
 # start_inner NAME [MIB [WORD...]]: under the adapter, in the background; new, or as it came over.
 start_inner() {
         inner_words "$@"
-        "$LUVM_BUILD/src/qemu/liveupdate-qemu" ${INNER_NO_GATHER:+--no-gather-memory} run "$1" -- "${INNER_WORDS[@]}" \
+        "$LUVM_BUILD/src/qemu/liveupdate-qemu" ${INNER_NO_GATHER:+--no-gather-memory} ${INNER_HOOK:+"--hook=$INNER_HOOK"} run "$1" -- "${INNER_WORDS[@]}" \
                 >>"$(adapter_log "$1")" 2>&1 3>&- 4>&- &
         echo $! >"/run/luvm/adapter-$1.pid"
 }

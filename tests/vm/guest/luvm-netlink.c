@@ -11,6 +11,7 @@
  *   give IFINDEX       sets all that can be set of VF 1
  *   show IFINDEX       all settings of all VFs, a line each
  *   settings IFINDEX   TAP: the settings of its VFs, of which there are at least 3
+ *   up NAME            brings an interface up, by ioctl(2)
  *
  * The kernel sends a uevent from within the call that causes it, so nothing here waits.
  */
@@ -22,6 +23,8 @@
 
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -352,6 +355,17 @@ static int ifindex_of(const char *text) {
         return 0;
 }
 
+static int bring_up(const char *name) {
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct ifreq request = {};
+
+        (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+        if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+                return EXIT_FAILURE;
+        request.ifr_flags |= IFF_UP;
+        return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? EXIT_FAILURE : 0;
+}
+
 int main(int argc, char **argv) {
         uint32_t index;
 
@@ -361,6 +375,8 @@ int main(int argc, char **argv) {
                 return port(argv[2]);
         if (argc == 3 && streq(argv[1], "ifindex"))
                 return ifindex_of(argv[2]);
+        if (argc == 3 && streq(argv[1], "up"))
+                return bring_up(argv[2]);
         if (argc == 3 && parse_u32(argv[2], &index) >= 0 && index <= INT32_MAX) {
                 if (streq(argv[1], "vfs"))
                         return vfs((int)index);
@@ -372,6 +388,6 @@ int main(int argc, char **argv) {
                         return settings((int)index);
         }
         fprintf(stderr, "usage: luvm-netlink watch COMMAND... | port FILE | ifindex ADDRESS | vfs IFINDEX | "
-                        "give IFINDEX | show IFINDEX | settings IFINDEX\n");
+                        "give IFINDEX | show IFINDEX | settings IFINDEX | up NAME\n");
         return 2;
 }

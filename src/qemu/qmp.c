@@ -18,6 +18,13 @@ static uint64_t now_usec(void) {
         return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / NSEC_PER_USEC;
 }
 
+/* No timeout at all is the largest one there is. */
+static uint64_t deadline_after(uint64_t timeout_usec) {
+        uint64_t now = now_usec();
+
+        return timeout_usec > UINT64_MAX - now ? UINT64_MAX : now + timeout_usec;
+}
+
 static int failed(Problem *p, int r, const char *what) {
         return problem_errno(p, r, "qemu-connection", "QEMU's monitor: %s", what);
 }
@@ -187,7 +194,7 @@ int qmp_call(Qmp *q, const char *command, struct json_object *arguments, int fd,
         _cleanup_(json_object_putp) json_object *request = json_object_new_object(), *answer = NULL;
         /* It is ours from here on, whatever comes. */
         _cleanup_(json_object_putp) _unused_ json_object *owned = arguments;
-        uint64_t deadline = now_usec() + timeout_usec, id = ++q->last_id;
+        uint64_t deadline = deadline_after(timeout_usec), id = ++q->last_id;
         json_object *v;
 
         if (!request || json_object_object_add(request, "execute", json_object_new_string(command)) < 0 ||
@@ -207,7 +214,7 @@ int qmp_call(Qmp *q, const char *command, struct json_object *arguments, int fd,
 }
 
 int qmp_wait_migration(Qmp *q, const char *before, uint64_t timeout_usec, Problem *p) {
-        uint64_t deadline = now_usec() + timeout_usec;
+        uint64_t deadline = deadline_after(timeout_usec);
 
         while (streq(q->migration, before)) {
                 json_object *o;
@@ -265,7 +272,7 @@ static int greeting_version(json_object *o, char **ret) {
 int qmp_open(Qmp *q, int fd, uint64_t timeout_usec, char **ret_version, Problem *p) {
         _cleanup_(json_object_putp) json_object *greeting = NULL;
         _cleanup_free_ char *version = NULL;
-        uint64_t deadline = now_usec() + timeout_usec;
+        uint64_t deadline = deadline_after(timeout_usec);
 
         *q = (Qmp){ .fd = fd };
         int r = next_message(q, deadline, &greeting);

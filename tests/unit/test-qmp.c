@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "qemu/qmp.h"
 #include "qemu/vm.h"
@@ -119,6 +121,28 @@ static void test_save(void **state) {
         assert_non_null(strstr(p.text, "disk full"));
 }
 
+static int alarm_peer;
+
+static void on_alarm(int number) {
+        static const char text[] = "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n";
+
+        (void)number;
+        (void)!write(alarm_peer, text, sizeof(text) - 1);
+}
+
+/* FreezeTimeoutSec=0: the deadline is the end of time, and must not come round to now. */
+static void test_no_deadline(void **state) {
+        const struct itimerval soon = { .it_value = { .tv_usec = 20 * 1000 } };
+        Rig *rig = *state;
+        Problem p;
+
+        alarm_peer = rig->peer;
+        assert_int_not_equal((intptr_t)signal(SIGALRM, on_alarm), (intptr_t)SIG_ERR);
+        assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+        assert_int_equal(qmp_wait_migration(&rig->qmp, "", UINT64_MAX - 1, &p), 0);
+        assert_string_equal(rig->qmp.migration, "completed");
+}
+
 static void test_check(void **state) {
         Rig *rig = *state;
         Spec spec = { .ram_size = 4096 };
@@ -163,8 +187,9 @@ static void test_plugged(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_answers),  TEST(test_refusal), TEST(test_silence), TEST(test_end),
-                TEST(test_nonsense), TEST(test_save),    TEST(test_check),   TEST(test_plugged),
+                TEST(test_answers), TEST(test_refusal),  TEST(test_silence),
+                TEST(test_end),     TEST(test_nonsense), TEST(test_save),
+                TEST(test_check),   TEST(test_plugged),  TEST(test_no_deadline),
         };
         return cmocka_run_group_tests_name("qmp", tests, NULL, NULL);
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <time.h>
 
 #include "carry.h"
 #include "vm.h"
 
 #define CALL_USEC (30 * USEC_PER_SEC)
 #define STATE_NAME "liveupdate-state"
+#define CONT_PAUSE_NSEC 10000000L
+enum { CONT_TRIES = 100 };
 
 DEFINE_CLEANUP(json_object, json_object_put);
 
@@ -160,8 +163,15 @@ int vm_stop(Qmp *q, Problem *p) {
         return simple(q, "stop", p);
 }
 
+/* QEMU tells the end of a save before it is quite over, and until then refuses. */
 int vm_cont(Qmp *q, Problem *p) {
-        return simple(q, "cont", p);
+        int r = simple(q, "cont", p);
+
+        for (unsigned i = 0; r == -EREMOTEIO && i < CONT_TRIES; i++) {
+                (void)nanosleep(&(struct timespec){ .tv_nsec = CONT_PAUSE_NSEC }, NULL);
+                r = simple(q, "cont", p);
+        }
+        return r;
 }
 
 int vm_powerdown(Qmp *q, Problem *p) {
@@ -237,13 +247,16 @@ static int migration_result(Qmp *q, const char *what, Problem *p) {
                        streq(what, "save-failed") ? "save" : "load", q->migration, words ? ": " : "", words ?: "");
 }
 
+static bool is_over(const char *status) {
+        return streq(status, "completed") || streq(status, "failed") || streq(status, "cancelled");
+}
+
 static int wait_for_end(Qmp *q, uint64_t timeout_usec, Problem *p) {
         char seen[sizeof(q->migration)] = "";
 
         for (;;) {
                 int r = qmp_wait_migration(q, seen, timeout_usec, p);
-                if (r < 0 || streq(q->migration, "completed") || streq(q->migration, "failed") ||
-                    streq(q->migration, "cancelled"))
+                if (r < 0 || is_over(q->migration))
                         return r;
                 memcpy(seen, q->migration, sizeof(seen));
         }
@@ -264,8 +277,25 @@ static int transfer(Qmp *q, const char *command, const char *version, int fd, in
         return r < 0 ? r : migration_result(q, what, p);
 }
 
+/* A save that goes on would stop the guest again at its end, long after it was let run. It is
+ * called off even if QEMU has not said that it began: it may have the command still before it. */
+static void call_off(Qmp *q) {
+        _cleanup_(json_object_putp) json_object *o = NULL;
+
+        if (is_over(q->migration) || simple(q, "migrate_cancel", NULL) < 0 ||
+            qmp_call(q, "query-migrate", NULL, -1, CALL_USEC, &o, NULL) < 0)
+                return;
+        const char *status = string_of(o, "status");
+        if (status && !streq(status, "none") && !is_over(status))
+                (void)wait_for_end(q, CALL_USEC, NULL);
+}
+
 int vm_save(Qmp *q, const char *version, int fd, uint64_t timeout_usec, Problem *p) {
-        return transfer(q, "migrate", version, fd, O_WRONLY, timeout_usec, "save-failed", p);
+        int r = transfer(q, "migrate", version, fd, O_WRONLY, timeout_usec, "save-failed", p);
+
+        if (r < 0)
+                call_off(q);
+        return r;
 }
 
 int vm_load(Qmp *q, const char *version, int fd, uint64_t timeout_usec, Problem *p) {

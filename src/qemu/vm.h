@@ -23,7 +23,8 @@ int vm_started_with(Qmp *q, Problem *p);
 int vm_stop(Qmp *q, Problem *p);
 /* Whether the guest runs: 1 or 0. */
 int vm_running(Qmp *q, Problem *p);
-/* Writes the device state of a stopped machine to a memfd, which must be empty. */
+/* Writes the device state of a stopped machine to a memfd, which must be empty. After a
+ * failure nothing is being saved any more, and vm_cont() is for good. */
 int vm_save(Qmp *q, const char *version, int fd, uint64_t timeout_usec, Problem *p);
 /* Reads it into a fresh one. After a failure QEMU is of no use; the memory is unharmed. */
 int vm_load(Qmp *q, const char *version, int fd, uint64_t timeout_usec, Problem *p);

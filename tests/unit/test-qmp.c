@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 #include <json-c/json.h>
+#include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -43,6 +46,8 @@ static int set_up(void **state) {
         say(&rig, GREETING "{\"return\": {}, \"id\": 1}\r\n");
         assert_int_equal(qmp_open(&rig.qmp, fds[0], TIMEOUT, &version, &p), 0);
         assert_string_equal(version, "7.2.22");
+        char asked[128];
+        assert_true(recv(rig.peer, asked, sizeof(asked), 0) > 0);
         *state = &rig;
         return 0;
 }
@@ -143,6 +148,91 @@ static void test_no_deadline(void **state) {
         assert_string_equal(rig->qmp.migration, "completed");
 }
 
+/* A QEMU whose save does not come to its end by itself, as when the device state is large and
+ * the deadline near. As QEMU 7.2 does it: a guest may be let run meanwhile, and is stopped when
+ * the save ends; at the very end of it QEMU refuses that for a moment. */
+typedef struct SlowQemu {
+        int fd;
+        bool saving, running;
+        unsigned refusals; /* to come */
+} SlowQemu;
+
+static void answer(const SlowQemu *q, json_object *id, const char *format) {
+        char text[512];
+
+        int n = snprintf(text, sizeof(text), format, json_object_to_json_string(id));
+        assert_int_equal(send(q->fd, text, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+static void obey(SlowQemu *q, const char *command, json_object *id) {
+        if (streq(command, "migrate"))
+                q->saving = true;
+        if (streq(command, "migrate_cancel")) {
+                q->saving = false;
+                answer(q, id,
+                       "{\"return\": {}, \"id\": %s}\r\n"
+                       "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"cancelling\"}}\r\n");
+        } else if (streq(command, "query-migrate"))
+                answer(q, id,
+                       "{\"return\": {\"status\": \"cancelling\"}, \"id\": %s}\r\n"
+                       "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"cancelled\"}}\r\n");
+        else if (streq(command, "cont") && q->refusals > 0) {
+                q->refusals--;
+                answer(q, id, "{\"error\": {\"desc\": \"Migration is not finalized yet\"}, \"id\": %s}\r\n");
+        } else {
+                q->running |= streq(command, "cont");
+                answer(q, id, "{\"return\": {}, \"id\": %s}\r\n");
+        }
+}
+
+static void *run_slow(void *userdata) {
+        SlowQemu *q = userdata;
+        json_object *o, *command, *id;
+        char text[512];
+        ssize_t n;
+
+        /* One command a message: the next one waits for the answer. */
+        while ((n = recv(q->fd, text, sizeof(text) - 1, 0)) > 0) {
+                text[n] = '\0';
+                o = json_tokener_parse(text);
+                if (json_object_object_get_ex(o, "execute", &command) && json_object_object_get_ex(o, "id", &id))
+                        obey(q, json_object_get_string(command), id);
+                json_object_put(o);
+        }
+        if (q->saving)
+                q->running = false;
+        return NULL;
+}
+
+static void test_save_too_late(void **state) {
+        Rig *rig = *state;
+        SlowQemu slow = { .fd = rig->peer, .refusals = 3 };
+        pthread_t thread;
+        Problem p;
+
+        _cleanup_close_ int fd = memfd_create("state", MFD_CLOEXEC);
+        assert_int_equal(pthread_create(&thread, NULL, run_slow, &slow), 0);
+        assert_int_equal(vm_save(&rig->qmp, "7.2.22", fd, TIMEOUT, &p), -ETIMEDOUT);
+        assert_int_equal(vm_cont(&rig->qmp, &p), 0);
+        assert_int_equal(shutdown(rig->qmp.fd, SHUT_WR), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(slow.running);
+}
+
+/* One that will not, for good, is not asked for ever. */
+static void test_cont_refused(void **state) {
+        Rig *rig = *state;
+        SlowQemu slow = { .fd = rig->peer, .refusals = UINT_MAX };
+        pthread_t thread;
+        Problem p;
+
+        assert_int_equal(pthread_create(&thread, NULL, run_slow, &slow), 0);
+        assert_int_equal(vm_cont(&rig->qmp, &p), -EREMOTEIO);
+        assert_non_null(strstr(p.text, "not finalized"));
+        assert_int_equal(shutdown(rig->qmp.fd, SHUT_WR), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void test_check(void **state) {
         Rig *rig = *state;
         Spec spec = { .ram_size = 4096 };
@@ -187,9 +277,9 @@ static void test_plugged(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_answers), TEST(test_refusal),  TEST(test_silence),
-                TEST(test_end),     TEST(test_nonsense), TEST(test_save),
-                TEST(test_check),   TEST(test_plugged),  TEST(test_no_deadline),
+                TEST(test_answers),     TEST(test_refusal),       TEST(test_silence),      TEST(test_end),
+                TEST(test_nonsense),    TEST(test_save),          TEST(test_check),        TEST(test_plugged),
+                TEST(test_no_deadline), TEST(test_save_too_late), TEST(test_cont_refused),
         };
         return cmocka_run_group_tests_name("qmp", tests, NULL, NULL);
 }

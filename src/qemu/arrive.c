@@ -61,8 +61,10 @@ static int attempt(Machine *m, Client *c, const char *program, Problem *p) {
 }
 
 static int go_on(Machine *m, Problem *p) {
-        int r = machine_go_live(m, p);
+        int r = m->running.spec.paused ? 0 : machine_note_stopped(m, p);
 
+        if (r >= 0)
+                r = machine_go_live(m, p);
         return r < 0 ? r : machine_resume(m, p);
 }
 
@@ -122,12 +124,10 @@ int arrive_adopted(Machine *m, Client *c, Problem *p) {
 
         if (r < 0)
                 return r;
-        if (r == 0 && !m->running.spec.paused) {
-                while (may_jump(c))
-                        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = STATE_POLL_NSEC },
-                                              NULL);
-                r = vm_cont(&m->qmp, p);
-        }
+        m->stopped = runtime_is_stopped(m->runtime);
+        while (r == 0 && m->stopped && may_jump(c))
+                (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = STATE_POLL_NSEC }, NULL);
+        r = machine_resume(m, p);
         if (r < 0 || client_claim_session(c, p) < 0)
                 return r < 0 ? r : 0;
         finish(c);

@@ -346,6 +346,14 @@ static int save(Machine *m, uint64_t timeout_usec, int *ret_state_fd, Problem *p
         return r;
 }
 
+int machine_note_stopped(Machine *m, Problem *p) {
+        int r = runtime_note_stopped(m->runtime, p);
+
+        if (r >= 0)
+                m->stopped = true;
+        return r;
+}
+
 int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *ret_record_fd, Problem *p) {
         _cleanup_close_ int state = -1, record = -1;
         _cleanup_free_ char *text = NULL;
@@ -356,8 +364,10 @@ int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *re
         int running = vm_running(&m->qmp, p);
         if (running < 0)
                 return running;
-        spec->paused = !running;
-        int r = vm_stop(&m->qmp, p);
+        spec->paused = !running && !m->stopped;
+        int r = spec->paused ? 0 : machine_note_stopped(m, p);
+        if (r >= 0)
+                r = vm_stop(&m->qmp, p);
         spans_add(&m->spans, "stop", begin);
         if (r >= 0)
                 r = save(m, timeout_usec, &state, p);
@@ -376,7 +386,11 @@ int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *re
 int machine_resume(Machine *m, Problem *p) {
         uint64_t begin = spans_now();
 
-        int r = m->running.spec.paused ? 0 : vm_cont(&m->qmp, p);
+        int r = m->stopped ? vm_cont(&m->qmp, p) : 0;
         spans_add(&m->spans, "cont", begin);
-        return r;
+        if (r < 0)
+                return r;
+        m->stopped = false;
+        runtime_drop_stopped(m->runtime);
+        return 0;
 }

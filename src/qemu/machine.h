@@ -18,6 +18,7 @@ typedef struct Machine {
         Qmp qmp;
         char *version; /* of the QEMU that runs */
         Spans spans;   /* of the pause, not reported yet */
+        bool stopped;  /* by us, and so ours to let run; noted in the runtime directory */
 } Machine;
 
 #define MACHINE_NONE ((Machine){ .running = { .process = PROCESS_NONE, .ram_fd = -1 }, .qmp = { .fd = -1 } })
@@ -48,5 +49,7 @@ int machine_remember_version(Machine *m);
 
 /* Stops the guest and saves its state and record; timed. The guest stays stopped. */
 int machine_freeze(Machine *m, uint64_t timeout_usec, int *ret_state_fd, int *ret_record_fd, Problem *p);
+/* The guest stands still and is ours to let run. */
+int machine_note_stopped(Machine *m, Problem *p);
 /* Lets it run on, unless it was paused by its owner; timed. */
 int machine_resume(Machine *m, Problem *p);

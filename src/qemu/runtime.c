@@ -12,6 +12,7 @@
 #define RECORD "machine.json"
 #define PROCESS "process"
 #define SOCKET "monitor"
+#define STOPPED "stopped"
 
 enum { NAME_MAX_BYTES = 63, PROCESS_FILE_MAX = 128 };
 
@@ -58,11 +59,17 @@ static struct sockaddr_un address(const Runtime *rt) {
         return a;
 }
 
+/* What is left of a process that ended without an adapter. */
+static void forget_former(const Runtime *rt) {
+        (void)unlinkat(rt->dir_fd, SOCKET, 0);
+        runtime_drop_stopped(rt);
+}
+
 int runtime_listen(const Runtime *rt, int *ret_fd, Problem *p) {
         struct sockaddr_un a = address(rt);
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        (void)unlinkat(rt->dir_fd, SOCKET, 0);
+        forget_former(rt);
         if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 1) < 0)
                 return problem_errno(p, -errno, "system", "listening on %s", rt->socket);
         *ret_fd = TAKE_FD(fd);
@@ -70,7 +77,7 @@ int runtime_listen(const Runtime *rt, int *ret_fd, Problem *p) {
 }
 
 int runtime_link(const Runtime *rt, const char *monitor, Problem *p) {
-        (void)unlinkat(rt->dir_fd, SOCKET, 0);
+        forget_former(rt);
         return symlinkat(monitor, rt->dir_fd, SOCKET) < 0
                        ? problem_errno(p, -errno, "system", "linking %s to %s", rt->socket, monitor)
                        : 0;
@@ -103,7 +110,22 @@ int runtime_save(const Runtime *rt, const Running *running, Problem *p) {
         return r < 0 ? problem_errno(p, r, "system", "writing down the machine") : 0;
 }
 
+int runtime_note_stopped(const Runtime *rt, Problem *p) {
+        int r = file_write_atomic_at(rt->dir_fd, STOPPED, "", 0);
+
+        return r < 0 ? problem_errno(p, r, "system", "noting that the machine is stopped") : 0;
+}
+
+bool runtime_is_stopped(const Runtime *rt) {
+        return faccessat(rt->dir_fd, STOPPED, F_OK, 0) >= 0;
+}
+
+void runtime_drop_stopped(const Runtime *rt) {
+        (void)unlinkat(rt->dir_fd, STOPPED, 0);
+}
+
 void runtime_forget(const Runtime *rt) {
+        runtime_drop_stopped(rt);
         (void)unlinkat(rt->dir_fd, PROCESS, 0);
         (void)unlinkat(rt->dir_fd, RECORD, 0);
         (void)unlinkat(rt->dir_fd, SOCKET, 0);

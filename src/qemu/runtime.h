@@ -44,4 +44,9 @@ int runtime_save(const Runtime *rt, const Running *running, Problem *p);
 /* The machine that is running. -ENOENT when there is none (any more). */
 int runtime_load(const Runtime *rt, Running *ret, Problem *p);
 void running_done(Running *running);
+/* A guest that stands still is for us to let run, should this adapter not live to do it: noted
+ * before it is stopped, taken back when it runs. One without the note is its owner's. */
+int runtime_note_stopped(const Runtime *rt, Problem *p);
+bool runtime_is_stopped(const Runtime *rt);
+void runtime_drop_stopped(const Runtime *rt);
 void runtime_forget(const Runtime *rt);

@@ -286,6 +286,12 @@ static int restart(Manager *m, const RunState *before) {
         return 0;
 }
 
+/* The service manager and the steward keep theirs for the next start. */
+static void leave_stored(StoredFd *stored, size_t n_stored) {
+        for (size_t i = 0; i < n_stored; i++)
+                stored[i].fd = fd_close(stored[i].fd);
+}
+
 int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
         _cleanup_(run_state_done) RunState before = {};
         bool bad_notes = false;
@@ -300,15 +306,19 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
                 registry_clear(m);
                 r = look_for_own(m, stored, n_stored);
         }
-        if (r >= 0 && !m->incoming.any)
+        if (r < 0) {
+                leave_stored(stored, n_stored);
+                return r;
+        }
+        if (!m->incoming.any)
                 departure_check(m);
-        if (r >= 0 && m->incoming.any) {
+        else {
                 (void)manager_event(m, EVENT_ARRIVED, NULL);
                 departure_clear(m);
                 bad_notes = before.valid && recovery_read_notes(m, note_from_before) == -EBADMSG;
         }
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
-        if (r >= 0 && before.valid)
+        if (before.valid)
                 restart_take(m, &before, stored, n_stored);
         else {
                 restart_adopt(m, stored, n_stored);
@@ -317,8 +327,6 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
         if (bad_notes)
                 rewrite_notes(m);
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
-        if (r < 0)
-                return r;
         if (unreadable)
                 manager_notice(m,
                                "The state in the runtime directory cannot be read. If an update was under way it is "

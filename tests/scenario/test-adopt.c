@@ -12,10 +12,11 @@
 #include "scenario/world.h"
 
 /* In the next kernel, whose initrd retrieved vm-a, or both sessions. */
-static World *arrive(bool with_store, size_t n_early) {
+static World *arrive_busy(bool with_store, size_t n_early, bool busy) {
         World *w = world_new();
 
         w->with_store = with_store;
+        w->busy = busy;
         assert_int_equal(world_boot(w), 0);
         assert_int_equal(world_load(w), 0);
         assert_int_equal(client_join(world_client(w, "vm-a", false)), 0);
@@ -26,6 +27,10 @@ static World *arrive(bool with_store, size_t n_early) {
         w->n_early = n_early;
         assert_int_equal(world_arrive(w), 0);
         return w;
+}
+
+static World *arrive(bool with_store, size_t n_early) {
+        return arrive_busy(with_store, n_early, false);
 }
 
 static size_t count_stored(const World *w) {
@@ -127,6 +132,21 @@ static void test_crash_after_finish(void **state) {
         assert_int_equal(w->manager->phase, PHASE_NORMAL);
 }
 
+/* A start that fails leaves all as it was: the next one's copies are not taken for those of
+ * nobody, and the service manager has them when the steward goes. */
+static void test_start_fails(void **state) {
+        _cleanup_world_ World *w = arrive_busy(true, 2, true);
+
+        assert_true(w->adopted);
+        assert_true(manager_crash_safe(w->manager));
+        assert_int_equal(count_stored(w), 2);
+        world_dismiss(w);
+        world_crash(w);
+        assert_int_equal(world_boot(w), 0);
+        is_claimed(w, "vm-a");
+        world_come_back(w);
+}
+
 /* Without a descriptor store the steward is the second holder, and stays. */
 static void test_no_store(void **state) {
         _cleanup_world_ World *w = arrive(false, 1);
@@ -167,6 +187,7 @@ int main(void) {
                 cmocka_unit_test(test_crash),
                 cmocka_unit_test(test_crash_before_store),
                 cmocka_unit_test(test_crash_after_finish),
+                cmocka_unit_test(test_start_fails),
                 cmocka_unit_test(test_no_store),
                 cmocka_unit_test(test_store_fails),
         };

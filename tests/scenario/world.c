@@ -80,18 +80,20 @@ static int store_put(void *self, const char *name, int fd) {
         return 0;
 }
 
+/* All that have the name, as FDSTOREREMOVE=1 does. */
 static int store_drop(void *self, const char *name) {
         World *w = self;
+        int r = -ENOENT;
 
         if (store_fails(w))
                 return -EAGAIN;
-        for (size_t i = 0; i < w->n_stored; i++)
+        for (size_t i = w->n_stored; i-- > 0;)
                 if (streq(w->stored[i].name, name)) {
                         fd_close(w->stored[i].fd);
                         w->stored[i] = w->stored[--w->n_stored];
-                        return 0;
+                        r = 0;
                 }
-        return -ENOENT;
+        return r;
 }
 
 /* What was dropped is closed already. */
@@ -352,6 +354,8 @@ int world_arrive(World *w) {
         w->boots++;
         clean_dir(w->run_path);
         retrieve_early(w);
+        if (w->busy)
+                luo_fake_fail(w->luo, 2, EBUSY); /* the look for our own session */
         return world_boot(w);
 }
 

@@ -95,6 +95,7 @@ struct World {
         size_t n_early;
         int kept[4];
         bool adopted; /* the last daemon has taken all of them */
+        bool busy;    /* … and somebody has the device when its first daemon starts */
         /* The same for what goes with devices. */
         Shim shim;
         HoldPort hold;

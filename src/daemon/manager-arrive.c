@@ -105,6 +105,17 @@ static bool find_own(StoredFd *stored, size_t n_stored, int *ret) {
         return false;
 }
 
+/* What the service manager has of sessions that came in is not nothing because nobody can say
+ * any more that it did. */
+static bool came_in(const StoredFd *stored, size_t n_stored) {
+        char name[SESSION_NAME_MAX + 1];
+
+        for (size_t i = 0; i < n_stored; i++)
+                if (stored[i].fd >= 0 && !stored[i].early && store_is(stored[i].name, STORE_IN, name))
+                        return true;
+        return false;
+}
+
 static int look_for_own(Manager *m, StoredFd *stored, size_t n_stored) {
         int session;
 
@@ -119,7 +130,9 @@ static int look_for_own(Manager *m, StoredFd *stored, size_t n_stored) {
         case 0:
                 receive_own(m, session, store_put(m, STORE_IN, OWN_SESSION_NAME, session));
                 return 0;
-        case -ENOENT: /* a cold boot */
+        case -ENOENT: /* a cold boot, or a restart that knows nothing any more */
+                if (came_in(stored, n_stored))
+                        receive_without(m);
                 return 0;
         case -ENODEV:
                 manager_notice(m, "This kernel has no /dev/liveupdate: boot one with CONFIG_LIVEUPDATE=y and "
@@ -327,7 +340,12 @@ int receive_start(Manager *m, StoredFd *stored, size_t n_stored) {
         if (bad_notes)
                 rewrite_notes(m);
         m->jobs.next = MAX_OF(m->jobs.next, before.next_job);
-        if (unreadable)
+        if (unreadable && m->incoming.any)
+                manager_notice(m,
+                               "The state in the runtime directory cannot be read, so what came in through the live "
+                               "update is not known. root can claim sessions by name; 'liveupdatectl finish' ends "
+                               "the update.");
+        else if (unreadable)
                 manager_notice(m,
                                "The state in the runtime directory cannot be read. If an update was under way it is "
                                "cancelled: its sessions are closed, and clients must let go of theirs and register "

@@ -184,7 +184,8 @@ void receive_mark(Manager *m, Step step, bool overwrite);
 /* The same kernel, another daemon: takes over what the one before had. stored descriptors
  * are taken over or closed. */
 void restart_take(Manager *m, RunState *before, StoredFd *stored, size_t n_stored);
-/* The first start in this kernel: sessions that were retrieved in the initrd are claimed. */
+/* The first start in this kernel, or one that knows nothing of those before it: sessions that
+ * were retrieved in the initrd, or are in the store, are claimed. */
 void restart_adopt(Manager *m, StoredFd *stored, size_t n_stored);
 /* Another kernel, or nothing known: what is stored belongs to nobody. */
 void restart_discard(Manager *m, StoredFd *stored, size_t n_stored);

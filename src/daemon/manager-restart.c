@@ -119,13 +119,14 @@ void restart_adopt(Manager *m, StoredFd *stored, size_t n_stored) {
         Session *s;
 
         for (size_t i = 0; i < n_stored; i++) {
-                if (!stored[i].early || !store_is(stored[i].name, STORE_IN, name))
+                if (stored[i].fd < 0 || !store_is(stored[i].name, STORE_IN, name))
                         continue;
                 /* Who owned what is not known without a manifest. */
                 if (!m->incoming.manifest && !session_table_find(&m->sessions, name))
                         (void)session_table_add(&m->sessions, name, 0, SESSION_WAITING, &s);
                 if (take_incoming(m, name, &stored[i]))
-                        log_info("Session %s was retrieved in the initrd; it is claimed.", name);
+                        log_info("Session %s was retrieved %s; it is claimed.", name,
+                                 stored[i].early ? "in the initrd" : "before");
         }
         if (m->incoming.job)
                 m->incoming.job->claimed = m->incoming.claimed;

@@ -413,6 +413,27 @@ static void test_torn_timeline(void **state) {
         }
 }
 
+/* The same of the state after the jump: nothing says what came in, but what the service manager
+ * has of it is not finished for that. */
+static void test_torn_state_after_jump(void **state) {
+        _cleanup_world_ World *w = with_store();
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(world_load(w), 0);
+        assert_int_equal(world_job(w, world_update), 0);
+        assert_int_equal(world_arrive(w), 0);
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        size_t size = read_file(w, "state", &text);
+        world_crash(w);
+        write_file(w, "state", text, size / 2);
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(w->manager->phase, PHASE_UPDATED);
+        assert_non_null(strstr(w->manager->notice, "cannot be read"));
+        assert_int_equal(client_return(&w->clients[0]), 0);
+        assert_true(w->clients[0].intact);
+        assert_int_equal(client_finish(&w->clients[0]), 0);
+}
+
 static void test_other_boot(void **state) {
         _cleanup_world_ World *w = with_store();
 
@@ -650,6 +671,7 @@ int main(void) {
                 cmocka_unit_test(test_missing_records),
                 cmocka_unit_test(test_torn_notes),
                 cmocka_unit_test(test_torn_timeline),
+                cmocka_unit_test(test_torn_state_after_jump),
                 cmocka_unit_test(test_other_boot),
                 cmocka_unit_test(test_image),
                 cmocka_unit_test(test_late),

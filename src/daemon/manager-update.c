@@ -176,6 +176,7 @@ void update_begin(Manager *m) {
 
 typedef struct Sync {
         const Ports *ports;
+        uint64_t generation;
         char *record; /* of the departure; the sync brings it to the disk */
         size_t size;
         int written;
@@ -202,14 +203,14 @@ static void synced(void *work, int r, void *userdata) {
         if (s->written < 0)
                 log_errno(s->written,
                           "Writing the record of the update; if it is lost in the jump nobody will say so");
-        /* Rolled back while it was being written. */
+        /* Rolled back while it was being written. In another one's FREEZE that one's record
+         * takes its place, and may have done so. */
         if (m->phase != PHASE_FREEZING)
                 departure_clear(m);
-        sync_free(s);
-        /* A sync that a rolled-back update left behind serves this one as well: it was
-         * still running when this one's was queued behind it. */
-        if (r >= 0 && m->phase == PHASE_FREEZING)
+        /* One that began before this FREEZE says nothing of what was written since. */
+        else if (r >= 0 && s->generation == m->update.generation)
                 m->update.synced = true;
+        sync_free(s);
         update_check(m);
 }
 
@@ -219,6 +220,7 @@ static int submit_sync(Manager *m) {
         if (!s)
                 return -ENOMEM;
         s->ports = m->ports;
+        s->generation = m->update.generation;
         int r = departure_encode(m, &s->record, &s->size);
         if (r >= 0)
                 r = worker_submit(m->ports->image_lane, run_sync, synced, s, m);

@@ -243,6 +243,57 @@ static void test_drops_device(void **state) {
         }
 }
 
+typedef struct Syncs {
+        Manager *manager;
+        unsigned n;
+        bool too_early;
+} Syncs;
+
+static void count_sync(void *self) {
+        Syncs *s = self;
+
+        if (++s->n == 2)
+                s->too_early = s->manager->update.synced;
+}
+
+/* Up to the sync of FREEZE, which is queued and has not begun. */
+static void freeze_without_sync(Manager *m) {
+        UpdateRequest request = {};
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(manager_prepare(m, 0, &request, &j, &refusal), 0);
+        while (worker_dispatch(m->ports->luo_lane) > 0)
+                ;
+        assert_int_equal(m->phase, PHASE_PREPARED);
+        assert_int_equal(manager_freeze(m, 0, &j, &refusal), 0);
+        assert_int_equal(m->phase, PHASE_FREEZING);
+}
+
+/* A sync that began before this freeze says nothing of what was written since. */
+static void test_sync_of_another(void **state) {
+        _cleanup_world_ World *w = world_new();
+        Syncs syncs = {};
+        Refusal refusal;
+        Job *j;
+
+        assert_int_equal(world_boot(w), 0);
+        assert_int_equal(world_load(w), 0);
+        syncs.manager = w->manager;
+        w->ports.sync = count_sync;
+        w->ports.sync_self = &syncs;
+        freeze_without_sync(w->manager);
+        assert_int_equal(manager_cancel(w->manager, 0, &j, &refusal), 0);
+        while (worker_dispatch(w->ports.luo_lane) > 0)
+                ;
+        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+        freeze_without_sync(w->manager);
+        world_run(w);
+        assert_int_equal(syncs.n, 2);
+        assert_false(syncs.too_early);
+        assert_int_equal(w->manager->phase, PHASE_FROZEN);
+}
+
 static void test_freeze_fails_in_kernel(void **state) {
         _cleanup_world_ World *w = world_two_clients();
 
@@ -725,6 +776,7 @@ int main(void) {
                 cmocka_unit_test(test_client_dies_and_drops),
                 cmocka_unit_test(test_drops_when_frozen),
                 cmocka_unit_test(test_drops_device),
+                cmocka_unit_test(test_sync_of_another),
                 cmocka_unit_test(test_freeze_fails_in_kernel),
                 cmocka_unit_test(test_no_image),
                 cmocka_unit_test(test_foreign_image),

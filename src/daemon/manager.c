@@ -143,6 +143,14 @@ const Report *manager_job_report(const Manager *m, const Job *j) {
         return r ? &r->report : NULL;
 }
 
+/* What was prepared or frozen by hand has no job that could say why it was put back. */
+static void notice_cancelled(Manager *m, const Refusal *why) {
+        char text[640];
+
+        refusal_format(why, text, sizeof(text));
+        manager_notice(m, "The update that was prepared was cancelled: %s", text);
+}
+
 /* The update is over: rolled back, or finished in the new kernel. */
 static void settle(Manager *m) {
         if (m->incoming.any) {
@@ -156,6 +164,8 @@ static void settle(Manager *m) {
                 refuse(&why, REASON_CANCELLED, "", "");
         if (driving)
                 manager_job_end(m, driving, &why);
+        else if (!cancel && why.reason != REASON_DAEMON_DIED) /* which was said */
+                notice_cancelled(m, &why);
         update_end(m);
         recovery_clear_devices(m);
         departure_clear(m);

@@ -393,9 +393,24 @@ int manager_register(Manager *m, const Registration *from, Participant **ret, Re
         return 0;
 }
 
+/* What it runs could not go along any more, and the jump would end it. With another mode of
+ * on-death its user has said that it may be left behind, or that its sessions go without it. */
+static void fail_too_late(Manager *m, const Participant *p) {
+        Refusal why;
+
+        if (!(p->want & (WANT_PREPARE | WANT_FREEZE)) || p->on_death != ON_DEATH_CANCEL)
+                return;
+        refuse(&why, REASON_WRONG_STATE, p->name, "it has come too late to go along: the state was %s",
+               phase_to_string(m->phase));
+        manager_fail(m, &why);
+        EMIT(m, rearm);
+}
+
 void manager_registered(Manager *m, Participant *p) {
         if ((m->phase == PHASE_PREPARING || m->phase == PHASE_PREPARED) && (p->want & WANT_PREPARE))
                 manager_ask_late(m, p);
+        else if (m->phase == PHASE_FREEZING || m->phase == PHASE_FROZEN)
+                fail_too_late(m, p);
 }
 
 bool manager_is_excepted(const Manager *m, const char *name) {

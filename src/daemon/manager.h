@@ -280,7 +280,8 @@ typedef struct Registration {
 } Registration;
 
 int manager_register(Manager *m, const Registration *registration, Participant **ret, Refusal *refusal);
-/* Once the client can be told (its userdata is set): asks it for the running phase. */
+/* Once the client can be told (its userdata is set): asks it for the running phase. One that
+ * comes too late to go along ends the update. */
 void manager_registered(Manager *m, Participant *p);
 /* It has left, or died. */
 void manager_unregister(Manager *m, Participant *p);

@@ -117,6 +117,37 @@ static void test_cancel_while_waiting(void **state) {
         }
 }
 
+/* Who begins when the others have paused cannot go along, so the update does not go on without
+ * it; with another mode of on-death it has said that it may. */
+static void test_register_too_late(void **state) {
+        for (OnDeath mode = 0; mode < _ON_DEATH_MAX; mode++)
+                for (unsigned frozen = 0; frozen < 2; frozen++) {
+                        _cleanup_world_ World *w = world_two_clients();
+                        Client *late = world_client(w, "vm-late", false);
+                        bool cancels = mode == ON_DEATH_CANCEL;
+
+                        late->on_death = mode;
+                        assert_int_equal(world_job(w, world_prepare), 0);
+                        w->clients[1].manner[1] = frozen ? MANNER_READY : MANNER_SILENT;
+                        assert_int_equal(world_job(w, manager_freeze), frozen ? 0 : -EINPROGRESS);
+                        assert_int_equal(client_take_part(late), 0);
+                        world_run(w);
+                        w->clients[1].asked[1] = false;
+                        if (!cancels) {
+                                assert_int_equal(w->manager->phase, frozen ? PHASE_FROZEN : PHASE_FREEZING);
+                                continue;
+                        }
+                        assert_int_equal(w->manager->phase, PHASE_NORMAL);
+                        assert_false(w->clients[0].paused);
+                        assert_int_equal(w->clients[0].told[2], 1);
+                        if (!frozen)
+                                assert_string_equal(w->last_failure.subject, "vm-late");
+                        else
+                                assert_non_null(strstr(w->manager->notice, "vm-late"));
+                        late->on_death = ON_DEATH_CANCEL;
+                }
+}
+
 static void test_cancel_nothing(void **state) {
         _cleanup_world_ World *w = world_two_clients();
 
@@ -768,6 +799,7 @@ int main(void) {
                 cmocka_unit_test(test_cancel_prepared),
                 cmocka_unit_test(test_cancel_frozen),
                 cmocka_unit_test(test_cancel_while_waiting),
+                cmocka_unit_test(test_register_too_late),
                 cmocka_unit_test(test_cancel_nothing),
                 cmocka_unit_test(test_veto),
                 cmocka_unit_test(test_deadline),

@@ -252,6 +252,30 @@ JumpWay manager_jump_way(const Manager *m, JumpChoice choice) {
         return choice.given ? choice.way : m->config->jump;
 }
 
+static bool is_requested(const Manager *m, Address address) {
+        for (size_t i = 0; i < m->update.request.n_devices; i++)
+                if (address_compare(m->update.request.devices[i], address) == 0)
+                        return true;
+        return false;
+}
+
+/* What goes along and what may be lost was said when the update began, and looked at then. */
+static int check_same_request(const Manager *m, const UpdateRequest *request, Refusal *refusal) {
+        static const char why[] = "the update was prepared without it; cancel it and begin anew";
+        char text[ADDRESS_TEXT_SIZE];
+
+        for (size_t i = 0; i < request->n_devices; i++) {
+                if (is_requested(m, request->devices[i]))
+                        continue;
+                address_format(request->devices[i], text);
+                return refuse(refusal, REASON_WRONG_STATE, text, "%s", why);
+        }
+        for (size_t i = 0; i < request->n_exceptions; i++)
+                if (!manager_is_excepted(m, request->exceptions[i]))
+                        return refuse(refusal, REASON_WRONG_STATE, request->exceptions[i], "%s", why);
+        return 0;
+}
+
 /* The way on from PREPARED or FROZEN: how to jump can still be said. */
 static int drive_on(Manager *m, JobKind kind, PhaseEvent event, uint32_t uid, const UpdateRequest *request, Job **ret,
                     Refusal *refusal) {
@@ -259,8 +283,11 @@ static int drive_on(Manager *m, JobKind kind, PhaseEvent event, uint32_t uid, co
 
         if (manager_jump_way(m, choice) == JUMP_SYSTEMD && !m->ports->shutdown)
                 return refuse(refusal, REASON_SHUTDOWN_FAILED, "systemd", "there is no service manager");
+        int r = request ? check_same_request(m, request, refusal) : 0;
+        if (r < 0)
+                return r;
         m->update.request.jump = choice;
-        int r = start_driving(m, kind, event, uid, ret, refusal);
+        r = start_driving(m, kind, event, uid, ret, refusal);
         if (r < 0)
                 m->update.request.jump = before;
         return r;

@@ -274,6 +274,40 @@ static void test_drops_device(void **state) {
         }
 }
 
+/* What is to go along, or may be lost, is said when an update begins. Who says something else
+ * later is not left to believe that it counts. */
+static void test_other_request(void **state) {
+        const Address nic = { 0, 1, 0, 0 }, disk = { 0, 2, 0, 0 };
+        char *word = (char *)"vm-a";
+
+        for (unsigned frozen = 0; frozen < 2; frozen++) {
+                _cleanup_world_ World *w = world_two_clients();
+                UpdateRequest *taken = &w->manager->update.request;
+                UpdateRequest device = { .devices = (Address[]){ disk }, .n_devices = 1 },
+                              same = { .devices = (Address[]){ nic }, .n_devices = 1 },
+                              exception = { .exceptions = &word, .n_exceptions = 1 };
+                Refusal refusal;
+                Job *j;
+
+                assert_int_equal(world_job(w, world_prepare), 0);
+                taken->devices = calloc(1, sizeof(nic));
+                taken->devices[0] = nic;
+                taken->n_devices = 1;
+                if (frozen)
+                        assert_int_equal(world_job(w, manager_freeze), 0);
+                assert_int_equal(manager_update(w->manager, 0, &device, &j, &refusal),
+                                 reason_errno(REASON_WRONG_STATE));
+                assert_string_equal(refusal.subject, "0000:02:00.0");
+                assert_int_equal(manager_update(w->manager, 0, &exception, &j, &refusal),
+                                 reason_errno(REASON_WRONG_STATE));
+                assert_string_equal(refusal.subject, "vm-a");
+                assert_int_equal(w->manager->phase, frozen ? PHASE_FROZEN : PHASE_PREPARED);
+                assert_int_equal(manager_update(w->manager, 0, &same, &j, &refusal), 0);
+                world_run(w);
+                assert_true(w->kexec.jumped);
+        }
+}
+
 typedef struct Syncs {
         Manager *manager;
         unsigned n;
@@ -808,6 +842,7 @@ int main(void) {
                 cmocka_unit_test(test_client_dies_and_drops),
                 cmocka_unit_test(test_drops_when_frozen),
                 cmocka_unit_test(test_drops_device),
+                cmocka_unit_test(test_other_request),
                 cmocka_unit_test(test_sync_of_another),
                 cmocka_unit_test(test_freeze_fails_in_kernel),
                 cmocka_unit_test(test_no_image),

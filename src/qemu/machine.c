@@ -107,7 +107,13 @@ int machine_spec(const char *name, const char *program, char *const *args, const
                           .hook = hook,
                           .machines = machines,
                           .args = args };
-        return carry(&in, ret, p);
+        r = carry(&in, ret, p);
+        if (r < 0)
+                return r;
+        r = spec_check_record(ret, p);
+        if (r < 0)
+                spec_done(ret);
+        return r;
 }
 
 /* Disks. */

@@ -282,3 +282,21 @@ int spec_unseal(const char *text, size_t size, Spec *ret, Problem *p) {
                 return bad(p, "seal", "the checksum does not match");
         return spec_decode(text, size, ret, p);
 }
+
+int spec_check_record(const Spec *s, Problem *p) {
+        _cleanup_(spec_done) Spec again = { 0 };
+        _cleanup_free_ char *text = NULL;
+        Problem why;
+        size_t size;
+
+        int r = spec_seal(s, &text, &size);
+        if (r == -E2BIG || (r >= 0 && size > SPEC_SIZE_MAX))
+                return problem(p, "command-line", "the command line is too long to be carried");
+        if (r >= 0)
+                r = spec_unseal(text, size, &again, &why);
+        if (r == -EINVAL)
+                return problem(p, "command-line",
+                               "the command line cannot be carried; the next kernel's adapter would say: %.300s",
+                               why.text);
+        return r;
+}

@@ -47,6 +47,9 @@ int spec_encode(const Spec *s, char **ret, size_t *ret_size);
 int spec_decode(const char *text, size_t size, Spec *ret, Problem *p);
 /* The same with a checksum after it: a record that was torn is never taken for one. */
 int spec_seal(const Spec *s, char **ret, size_t *ret_size);
+/* Whether its record can be read again: in the next kernel it is too late to find that it
+ * cannot. */
+int spec_check_record(const Spec *s, Problem *p);
 /* Checks the seal and decodes what is before it. */
 int spec_unseal(const char *text, size_t size, Spec *ret, Problem *p);
 

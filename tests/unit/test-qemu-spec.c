@@ -46,6 +46,40 @@ static void test_round_trip(void **state) {
         assert_string_equal(text, again);
 }
 
+/* What would not be read in the next kernel is refused in this one. */
+static void test_record_that_nobody_reads(void **state) {
+        _cleanup_(spec_done) Spec a = { 0 };
+        Problem p;
+
+        make(&a);
+        assert_int_equal(spec_check_record(&a, &p), 0);
+        assert_int_equal(spec_add_disk(&a,
+                                       "/srv/gr\xf6\xdf"
+                                       "er.img",
+                                       0),
+                         0);
+        assert_int_equal(spec_check_record(&a, &p), -EINVAL);
+        assert_string_equal(p.code, "command-line");
+        assert_non_null(strstr(p.text, "not UTF-8"));
+        spec_done(&a);
+        make(&a);
+        while (a.args.n < SPEC_ITEMS_MAX)
+                assert_int_equal(strv_add(&a.args, "-d"), 0);
+        assert_int_equal(spec_check_record(&a, &p), 0);
+        assert_int_equal(strv_add(&a.args, "-d"), 0);
+        assert_int_equal(spec_check_record(&a, &p), -EINVAL);
+        assert_non_null(strstr(p.text, "too long"));
+        spec_done(&a);
+        make(&a);
+        _cleanup_free_ char *word = malloc(SPEC_SIZE_MAX + 1);
+        assert_non_null(word);
+        memset(word, 'x', SPEC_SIZE_MAX);
+        word[SPEC_SIZE_MAX] = '\0';
+        assert_int_equal(strv_add(&a.args, word), 0);
+        assert_int_equal(spec_check_record(&a, &p), -EINVAL);
+        assert_non_null(strstr(p.text, "too long"));
+}
+
 static void test_every_prefix_is_refused(void **state) {
         _cleanup_(spec_done) Spec a = { 0 }, b = { 0 };
         _cleanup_free_ char *text = NULL;
@@ -136,8 +170,11 @@ static void test_seal(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_every_prefix_is_refused),
-                cmocka_unit_test(test_every_byte), cmocka_unit_test(test_strange),
+                cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_record_that_nobody_reads),
+                cmocka_unit_test(test_every_prefix_is_refused),
+                cmocka_unit_test(test_every_byte),
+                cmocka_unit_test(test_strange),
                 cmocka_unit_test(test_seal),
         };
         return cmocka_run_group_tests_name("qemu-spec", tests, NULL, NULL);

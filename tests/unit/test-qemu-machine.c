@@ -14,6 +14,7 @@
 #include <json-c/json.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <systemd/sd-bus.h>
 
 #include "qemu/arrive.h"
 
@@ -157,12 +158,84 @@ static void test_called_off(void **state) {
         assert_false(rig->monitor.running);
 }
 
+/* A daemon that says in which state it is, and is gone after "jumping". */
+typedef struct Daemon {
+        sd_bus *bus;
+        const char *const *states; /* "": it is gone */
+        Rig *rig;
+        bool ran_early;
+} Daemon;
+
+static int on_call(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        Daemon *d = userdata;
+
+        (void)error;
+        if (!sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Properties", "Get"))
+                return sd_bus_reply_method_errnof(message, ENOSYS, "not here");
+        d->ran_early = d->ran_early || d->rig->monitor.running;
+        const char *state = *d->states++;
+        return *state ? sd_bus_reply_method_return(message, "v", "s", state)
+                      : sd_bus_reply_method_errorf(message, SD_BUS_ERROR_NAME_HAS_NO_OWNER, "gone");
+}
+
+static void *be_daemon(void *userdata) {
+        Daemon *d = userdata;
+        int r = 0;
+
+        while (r >= 0) {
+                r = sd_bus_process(d->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(d->bus, UINT64_MAX);
+        }
+        return NULL;
+}
+
+static sd_bus *peer(int fd, bool server) {
+        sd_bus *bus;
+
+        assert_true(sd_bus_new(&bus) >= 0);
+        assert_true(sd_bus_set_fd(bus, fd, fd) >= 0);
+        if (server)
+                assert_true(sd_bus_set_server(bus, true,
+                                              SD_ID128_MAKE(1, 2, 3, 4, 5, 6, 7, 8, 9, a, b, c, d, e, f, 1)) >= 0);
+        assert_true(sd_bus_start(bus) >= 0);
+        return bus;
+}
+
+/* With Jump=systemd the daemon ends before the jump: that it is gone then does not say that
+ * the guest may go on. */
+static void test_daemon_gone_in_jump(void **state) {
+        static const char *const states[] = { "frozen", "jumping", "", "", "normal" };
+        Rig *rig = *state;
+        Daemon daemon = { .states = states, .rig = rig };
+        pthread_t thread;
+        int fds[2];
+        Problem p;
+
+        freeze(rig);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        daemon.bus = peer(fds[1], true);
+        assert_true(sd_bus_add_filter(daemon.bus, NULL, on_call, &daemon) >= 0);
+        assert_int_equal(pthread_create(&thread, NULL, be_daemon, &daemon), 0);
+        Client client = { .name = "vm", .lease = -1, .bus = peer(fds[0], false) };
+        rig->machine.stopped = false;
+        rig->machine.running.spec = (Spec){ 0 };
+        assert_int_equal(arrive_adopted(&rig->machine, &client, &p), 0);
+        sd_bus_close_unref(client.bus);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        sd_bus_close_unref(daemon.bus);
+        assert_true(rig->monitor.running);
+        assert_false(daemon.ran_early);
+        assert_ptr_equal(daemon.states, states + ELEMENTSOF(states));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(test_killed_while_frozen),
                 TEST(test_paused_by_owner),
                 TEST(test_called_off),
+                TEST(test_daemon_gone_in_jump),
         };
         return cmocka_run_group_tests_name("qemu-machine", tests, NULL, NULL);
 }

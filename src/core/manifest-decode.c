@@ -83,7 +83,7 @@ static int to_string(const Decoder *d, const char *key, json_object *value, cons
 }
 
 static int get_u64(const Decoder *d, json_object *o, const char *key, uint64_t max, uint64_t *ret) {
-        json_object *value;
+        json_object *value = NULL;
 
         int r = get(d, o, key, json_type_int, &value);
         return r < 0 ? r : to_u64(d, key, value, max, ret);
@@ -99,7 +99,7 @@ static int get_u32(const Decoder *d, json_object *o, const char *key, uint32_t *
 }
 
 static int get_string(const Decoder *d, json_object *o, const char *key, const char **ret) {
-        json_object *value;
+        json_object *value = NULL;
 
         int r = get(d, o, key, json_type_string, &value);
         return r < 0 ? r : to_string(d, key, value, ret);

@@ -140,7 +140,7 @@ static int measure_disks(Spec *spec, Problem *p) {
 static int check_disks(const Spec *spec, Problem *p) {
         for (size_t i = 0; i < spec->n_disks; i++) {
                 const Disk *d = &spec->disks[i];
-                uint64_t size;
+                uint64_t size = 0;
                 int r = disk_size(spec, d->path, &size);
                 if (r < 0)
                         return problem_errno(p, r, "disk-missing", "the disk %s", d->path);
@@ -271,7 +271,7 @@ static int measure_state(int fd, uint64_t *ret_size, uint64_t *ret_crc, Problem 
 }
 
 static int check_state(const Spec *spec, int fd, Problem *p) {
-        uint64_t size, crc;
+        uint64_t size = 0, crc = 0;
 
         int r = measure_state(fd, &size, &crc, p);
         if (r < 0)

@@ -144,7 +144,7 @@ static int get_pairs(json_object *o, const char *key, Spec *s, TakePair take, Pr
         for (size_t i = 0; i < json_object_array_length(o); i++) {
                 json_object *pair = json_object_array_get_idx(o, i);
                 _cleanup_free_ char *text = NULL;
-                uint64_t number;
+                uint64_t number = 0;
 
                 if (!json_object_is_type(pair, json_type_array) || json_object_array_length(pair) != 2)
                         return bad(p, key, "not a pair");

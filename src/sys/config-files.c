@@ -36,8 +36,9 @@ static int load_one(const char *path, parse_t parse, void *into, config_warn_t w
         if (r == -ENOENT)
                 return 0;
         if (r < 0) {
-                char message[1024];
-                snprintf(message, sizeof(message), "%s: cannot be read: %s", path, strerror(-r));
+                _cleanup_free_ char *message = NULL;
+                if (asprintf(&message, "%s: cannot be read: %s", path, strerror(-r)) < 0)
+                        return -ENOMEM;
                 if (warn)
                         warn(userdata, message);
                 return r == -ENOMEM ? r : 0;

@@ -127,7 +127,7 @@ static int read_head(int fd, uint64_t offset, uint64_t size, char **ret, size_t 
 static int open_uki(int fd, const void *head, size_t head_size, uint64_t file_size, bool with_initrd, KernelFile *file,
                     Refusal *refusal) {
         _cleanup_free_ char *inner = NULL;
-        size_t inner_size, n = 0;
+        size_t inner_size = 0, n = 0;
         ImageSection initrd[2];
         UkiSections sections;
         int r;
@@ -167,7 +167,7 @@ static int open_uki(int fd, const void *head, size_t head_size, uint64_t file_si
 
 static int open_file(int fd, bool with_initrd, KernelFile *file, Refusal *refusal) {
         _cleanup_free_ char *head = NULL;
-        size_t head_size;
+        size_t head_size = 0;
         ImageKind kind;
         uint64_t size;
         int r;

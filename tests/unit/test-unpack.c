@@ -62,7 +62,8 @@ static void put(Bytes *b, NewcEntry e, const char *data) {
         add(b, head, NEWC_HEAD_SIZE);
         add(b, e.name, n);
         pad(b, newc_padding(NEWC_HEAD_SIZE + n));
-        add(b, data, e.size);
+        if (data)
+                add(b, data, e.size);
         pad(b, newc_padding(e.size));
 }
 

@@ -138,11 +138,10 @@ static int run_load(Client *c, Words *w) {
         if (kernel < 0 || initrd < 0)
                 return -errno;
         for (unsigned i = 3; i < w->n; i++) {
-                size_t have = strlen(cmdline);
+                size_t have = strlen(cmdline), left = sizeof(cmdline) - have;
 
-                if (have + strlen(w->word[i]) + 2 > sizeof(cmdline))
+                if (snprintf(cmdline + have, left, "%s%s", have > 0 ? " " : "", w->word[i]) >= (int)left)
                         return -E2BIG;
-                (void)sprintf(cmdline + have, "%s%s", have > 0 ? " " : "", w->word[i]);
         }
         return syscall(SYS_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, 0UL) < 0 ? -errno : 0;
 }

@@ -29,7 +29,7 @@ enum {
         EACH_TIME = 16,
         CHECK_EVERY = 64,
         REPORT_EVERY = 8,
-        QUEUE_MAX = 256,
+        QUEUE_MAX = 1024,
 };
 
 #define MAGIC 0x4c55564d494e4e52ULL
@@ -182,7 +182,7 @@ static struct {
 } * descriptors;
 static volatile u16 *available;
 static volatile u16 *used_index;
-static u8 ring[4 * PAGE] __attribute__((aligned(4096)));
+static u8 ring[8 * PAGE] __attribute__((aligned(4096)));
 static struct {
         u32 type, priority;
         u64 sector;

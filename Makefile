@@ -5,7 +5,7 @@ BUILDS = $(or $(LIVEUPDATED_BUILDS),build)
 BUILD = $(BUILDS)/default
 CLANG_FORMAT = clang-format-14
 
-.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain check-systemd-ten bench bench-qemu bench-systemd build install clean format
+.PHONY: help demo check check-fast check-vm check-debug-kernel check-chain check-systemd-ten bench bench-qemu bench-systemd build install uninstall clean format
 
 help:
 	@echo 'make demo        a whole live update in a VM, with real kernels'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-systemd  how long a client stands still under systemd, by phase; 15 minutes'
 	@echo 'make build       build in $(BUILD)'
 	@echo 'make install     install what was built (DESTDIR= for packaging)'
+	@echo 'make uninstall   remove what the last make install has put there'
 	@echo 'make format      format the C sources with $(CLANG_FORMAT)'
 	@echo 'make clean       remove the build trees; test kernels stay in ~/.cache/liveupdated'
 	@echo
@@ -69,6 +70,10 @@ build:
 install:
 	@test -f $(BUILD)/build.ninja || { echo 'Run make build first.' >&2; exit 1; }
 	@meson install -C $(BUILD)
+
+uninstall:
+	@test -f $(BUILD)/meson-logs/install-log.txt || { echo 'Nothing was installed from $(BUILD).' >&2; exit 1; }
+	@ninja -C $(BUILD) uninstall
 
 format:
 	@find src tests -name '*.[ch]' -exec $(CLANG_FORMAT) -i {} +

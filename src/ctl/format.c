@@ -103,11 +103,14 @@ static void put_kernel(FILE *f, const char *label, const char *release, const ch
                 put_line(f, label, "%s%s%s", release, *release && *version ? " " : "", version);
 }
 
+/* A kernel without a part of the handover has nothing to say of it. */
 static void put_abi(FILE *f, const PairList *abi) {
         char text[512] = "";
 
         for (size_t i = 0, n = 0; i < abi->n && n < sizeof(text); i++) {
-                int k = snprintf(text + n, sizeof(text) - n, "%s%s %s", i > 0 ? ", " : "", abi->items[i].key,
+                if (!*abi->items[i].value)
+                        continue;
+                int k = snprintf(text + n, sizeof(text) - n, "%s%s %s", n > 0 ? ", " : "", abi->items[i].key,
                                  abi->items[i].value);
                 n += k > 0 ? (size_t)k : 0;
         }

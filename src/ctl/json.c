@@ -86,7 +86,7 @@ static json_object *pairs(const PairList *l) {
         Object o = object_new();
 
         for (size_t i = 0; i < l->n; i++)
-                put_string(&o, l->items[i].key, l->items[i].value);
+                put_known(&o, l->items[i].key, l->items[i].value);
         return o.object;
 }
 

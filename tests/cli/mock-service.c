@@ -372,6 +372,8 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
                         LIVEUPDATE_PATH "/participant/3", "agent", "prepare", "waiting", UINT64_C(0), UINT64_C(0), "");
         if (streq(property, "Waiting"))
                 return sd_bus_message_append(reply, "a(ossstts)", 0);
+        if (streq(property, "KernelAbi") && is(m, "fresh")) /* a kernel without the handover */
+                return sd_bus_message_append(reply, "a{ss}", 3, "kho", "", "luo", "", "memfd", "");
         if (streq(property, "KernelAbi"))
                 return sd_bus_message_append(reply, "a{ss}", 3, "kho", "kho-v3", "luo", "luo-v5", "memfd", "memfd-v2");
         if (streq(property, "KernelRelease"))

@@ -155,6 +155,9 @@ eval "exec $fd>&-"
 exec sleep 1000
 END
 chmod +x "$tmp/agent/pkttyagent"
+# The build tree may be below a home directory that is closed to others.
+cp -- "$LIVEUPDATECTL" "$tmp/agent/"
+nobodys=$tmp/agent/${LIVEUPDATECTL##*/}
 chmod 755 "$tmp"
 chmod 777 "$tmp/agent"
 gone() {
@@ -164,15 +167,15 @@ as_nobody() {
         pty 50 setpriv --reuid=65534 --clear-groups env PATH="$tmp/agent:$PATH" DBUS_SYSTEM_BUS_ADDRESS="$address" "$@"
 }
 if ((EUID == 0)); then
-        as_nobody "$LIVEUPDATECTL" unload
+        as_nobody "$nobodys" unload
         point "an agent is there to ask" out_has 'agent --fallback'
         point 'an agent is there to ask: status' exits 0
         point 'it has gone with liveupdatectl' gone "$tmp/agent/pid"
-        as_nobody "$LIVEUPDATECTL" --no-ask-password unload
+        as_nobody "$nobodys" --no-ask-password unload
         point '--no-ask-password: no agent' eval '! out_has agent && exits 4'
-        as_nobody "$LIVEUPDATECTL" jobs
+        as_nobody "$nobodys" jobs
         point 'none for what everybody may see' eval '! out_has agent && exits 0'
-        as_nobody env PATH=/nonexistent "$LIVEUPDATECTL" unload
+        as_nobody env PATH=/nonexistent "$nobodys" unload
         point 'where there is no agent, it goes on' exits 0
 fi
 

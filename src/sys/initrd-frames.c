@@ -103,45 +103,69 @@ static int zstd_frame(Window *w, uint64_t *at, uint64_t size) {
 
 /* ---- xz ---- */
 
-static uint32_t crc32_of(const unsigned char *p, size_t n) {
-        uint32_t crc = ~0u;
-
-        for (size_t i = 0; i < n; i++) {
-                crc ^= p[i];
-                for (int bit = 0; bit < 8; bit++)
-                        crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-        }
-        return ~crc;
+static uint64_t xz_padding(uint64_t n) {
+        return -n & 3;
 }
 
-/* The footer says how long the index before it is, the blocks before that say nothing: it
- * has to be looked for. It has a checksum, repeats the header's flags, and is at a
- * multiple of four. */
-static int xz_frame(Window *w, uint64_t *at, uint64_t size) {
-        static const unsigned char magic[] = { 0xfd, '7', 'z', 'X', 'Z', 0 };
-        unsigned char header[12], b[12];
-        ssize_t n = window_read(w, *at, header, sizeof(header));
+/* How many bytes the checksum of a block has, by the kind in the stream's flags. */
+static const unsigned char xz_check_size[] = { 0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64 };
 
-        if (n < (ssize_t)sizeof(header) || memcmp(header, magic, sizeof(magic)) != 0)
-                return n < 0 ? (int)n : 0;
-        for (uint64_t p = *at + sizeof(header); p + sizeof(b) <= size; p += 4) {
-                const char *data;
-                size_t left;
-                int r = window_at(w, p, &data, &left);
-                if (r < 0)
-                        return r;
-                if (left >= sizeof(b) && (data[10] != 'Y' || data[11] != 'Z'))
-                        continue;
-                n = window_read(w, p, b, sizeof(b));
+/* Goes along the chunks of LZMA2, which comes last whatever filters there are. As for all
+ * parts of a stream: 1; 0 if they are not understood or the file ends. */
+static int lzma2_chunks(Window *w, uint64_t *p) {
+        unsigned char b[5];
+
+        for (;;) {
+                ssize_t n = window_read(w, *p, b, sizeof(b));
                 if (n < (ssize_t)sizeof(b))
                         return n < 0 ? (int)n : 0;
-                if (b[10] == 'Y' && b[11] == 'Z' && memcmp(b + 8, header + 6, 2) == 0 &&
-                    crc32_of(b + 4, 6) == le32_at(b)) {
-                        *at = p + sizeof(b);
+                if (b[0] == 0) {
+                        *p += 1;
                         return 1;
                 }
+                if (b[0] > 2 && b[0] < 0x80) /* 1 and 2: as it is; from 0x80 on: LZMA */
+                        return 0;
+                const unsigned char *size = b[0] < 0x80 ? b + 1 : b + 3;
+                *p += (b[0] < 0x80 ? 3 : b[0] < 0xc0 ? 5 : 6) + ((uint64_t)size[0] << 8 | size[1]) + 1;
         }
-        *at = size;
+}
+
+/* Numbers of seven bits a byte, the last without the eighth. */
+static int xz_numbers(Window *w, uint64_t *p, uint64_t count) {
+        unsigned char b;
+
+        while (count > 0) {
+                ssize_t n = window_read(w, (*p)++, &b, 1);
+                if (n < 1)
+                        return (int)n;
+                count -= b < 0x80;
+        }
+        return 1;
+}
+
+/* Blocks, an index with two numbers of each, a footer; each is at a multiple of four. Where
+ * it ends cannot be searched for: a module in the archive may be an xz file, stored as it is. */
+static int xz_frame(Window *w, uint64_t *at, uint64_t size) {
+        static const unsigned char magic[] = { 0xfd, '7', 'z', 'X', 'Z', 0 };
+        unsigned char header[12], b;
+        uint64_t p = *at + sizeof(header), n_blocks = 0;
+        int r = 1;
+
+        ssize_t n = window_read(w, *at, header, sizeof(header));
+        if (n < (ssize_t)sizeof(header) || memcmp(header, magic, sizeof(magic)) != 0)
+                return n < 0 ? (int)n : 0;
+        while ((n = window_read(w, p, &b, 1)) == 1 && b != 0 && r > 0) {
+                p += 4 * ((uint64_t)b + 1);
+                r = lzma2_chunks(w, &p);
+                p += xz_padding(p - *at) + xz_check_size[header[7] & 0xf];
+                n_blocks++;
+        }
+        p++;
+        if (n == 1 && r > 0)
+                r = xz_numbers(w, &p, 1 + 2 * n_blocks);
+        if (n < 0 || r < 0)
+                return n < 0 ? (int)n : r;
+        *at = n == 1 && r > 0 ? MIN_OF(p + xz_padding(p - *at) + 4 + 12, size) : size;
         return 1;
 }
 

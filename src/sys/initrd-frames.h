@@ -4,8 +4,8 @@
  * and zstd, whose libraries take what follows for more of the same and call it damaged.
  * Only lengths are followed here; what is in the frames is for who decompresses them.
  *
- * xz-file-format.txt 2.1 (stream header and footer), RFC 8878 3.1.1 (zstd frames),
- * lz4_Frame_format.md (legacy frame).
+ * xz-file-format.txt 2, 3 and 4 with lzma2_decoder.c of liblzma (the chunks), RFC 8878
+ * 3.1.1 (zstd frames), lz4_Frame_format.md (legacy frame).
  */
 #pragma once
 

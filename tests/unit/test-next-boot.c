@@ -181,18 +181,24 @@ static void test_concatenated(void **state) {
                         }
 }
 
-/* Early microcode, then all the rest: what is usual. Large enough for many blocks. */
-static void test_large(void **state) {
-        size_t size = 3000000;
-        _cleanup_free_ char *noise = malloc(size);
-        _cleanup_bytes_ Bytes early = archive("kernel/x86/microcode/GenuineIntel.bin"), main = {};
+static char *noise_new(size_t size, unsigned shift) {
+        char *noise = malloc(size);
         uint32_t x = 1;
 
         assert_non_null(noise);
         for (size_t i = 0; i < size; i++) {
                 x = x * 1664525 + 1013904223;
-                noise[i] = (char)(x >> 28);
+                noise[i] = (char)(x >> shift);
         }
+        return noise;
+}
+
+/* Early microcode, then all the rest: what is usual. Large enough for many blocks. */
+static void test_large(void **state) {
+        size_t size = 3000000;
+        _cleanup_free_ char *noise = noise_new(size, 28);
+        _cleanup_bytes_ Bytes early = archive("kernel/x86/microcode/GenuineIntel.bin"), main = {};
+
         add_file(&main, 0100755, "bin/busybox", noise, size);
         add(&main, MODULES "liveupdate_vfio.ko");
         end(&main);
@@ -203,6 +209,33 @@ static void test_large(void **state) {
                 append(&all, "\0\0\0\0\0\0\0", 7);
                 NextBoot b = look(&all);
                 if (!b.modules[0].in_initrd || *b.unread)
+                        fail_msg("%s: %s", compression_to_string(compressions[i]), b.unread);
+        }
+}
+
+/* Modules are often compressed the same way as the archive that they are in, which then holds
+ * them as they are, ends and all: these are not the archive's. */
+static void test_nested(void **state) {
+        enum { FILES = 24, STEP = 20000 };
+        _cleanup_free_ char *noise = noise_new((size_t)(FILES + 1) * STEP, 24);
+        _cleanup_bytes_ Bytes two = archive(MODULES "other_handler.ko");
+
+        for (size_t i = 0; i < ELEMENTSOF(compressions); i++) {
+                _cleanup_bytes_ Bytes one = {}, second = compressed(&two, compressions[i]);
+
+                for (size_t n = 0; n < FILES; n++) {
+                        _cleanup_bytes_ Bytes plain = bytes_of(noise + n * STEP, STEP - 100 * n),
+                                              ko = compressed(&plain, compressions[i]);
+                        add_file(&one, 0100644, "lib/modules/x.ko", ko.data, ko.size);
+                }
+                add(&one, MODULES "liveupdate_vfio.ko");
+                end(&one);
+                _cleanup_bytes_ Bytes all = compressed(&one, compressions[i]);
+                append(&all, "\0\0\0\0", 4);
+                pad(&all, 4);
+                append_bytes(&all, &second);
+                NextBoot b = look(&all);
+                if (*b.unread || !b.modules[0].in_initrd || !b.modules[1].in_initrd)
                         fail_msg("%s: %s", compression_to_string(compressions[i]), b.unread);
         }
 }
@@ -396,9 +429,10 @@ int main(void) {
                 cmocka_unit_test(test_names),        cmocka_unit_test(test_other_release),
                 cmocka_unit_test(test_systemd),      cmocka_unit_test(test_large),
                 cmocka_unit_test(test_concatenated), cmocka_unit_test(test_compatible),
-                cmocka_unit_test(test_enough),       cmocka_unit_test(test_unread),
-                cmocka_unit_test(test_damaged),      cmocka_unit_test(test_headers),
-                cmocka_unit_test(test_judge),        cmocka_unit_test(test_list),
+                cmocka_unit_test(test_nested),       cmocka_unit_test(test_enough),
+                cmocka_unit_test(test_unread),       cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_headers),      cmocka_unit_test(test_judge),
+                cmocka_unit_test(test_list),
         };
 
         return cmocka_run_group_tests_name("next-boot", tests, NULL, NULL);

@@ -34,38 +34,15 @@ typedef struct Options {
         bool if_useful;
 } Options;
 
-typedef struct Bytes {
-        char *data;
-        size_t size, room;
-} Bytes;
-
-static int append(void *userdata, const void *data, size_t size) {
-        Bytes *b = userdata;
-
-        if (size > INITRD_MAX - b->size)
-                return -EFBIG;
-        if (b->room - b->size < size) {
-                size_t room = MAX_OF(2 * b->room, b->size + size);
-                char *bigger = realloc(b->data, room);
-                if (!bigger)
-                        return -ENOMEM;
-                b->data = bigger;
-                b->room = room;
-        }
-        memcpy(b->data + b->size, data, size);
-        b->size += size;
-        return 0;
-}
-
 static int write_frame(void *userdata, const void *data, size_t size) {
         return zstd_writer_write(userdata, data, size);
 }
 
 /* The host's archives in one frame. */
-static int pack(Tree *t, const char *data, size_t size, HostInitrd *ret, Bytes *frame) {
+static int pack(Tree *t, const char *data, size_t size, HostInitrd *ret, Buffer *frame) {
         _cleanup_(zstd_writer_freep) ZstdWriter *w = NULL;
 
-        int r = zstd_writer_new(LEVEL, append, frame, &w);
+        int r = zstd_writer_new(LEVEL, buffer_append, frame, &w);
         if (r < 0)
                 return problem(t->problem, r, "The host's initrd cannot be compressed: %s.", strerror(-r));
         r = host_initrd_read(data, size, write_frame, w, ret, t->problem);
@@ -153,7 +130,7 @@ static int add_parts(Tree *t, const Options *o, const char *release) {
 }
 
 static int write_all(Tree *t, const Options *o, const char *release, const char *data, const HostInitrd *host,
-                     const Bytes *frame) {
+                     const Buffer *frame) {
         static const char zeros[4];
 
         _cleanup_close_ int fd = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
@@ -184,9 +161,9 @@ static int is_useful(Tree *t, const Options *o) {
 
 static int build(Tree *t, const Options *o) {
         _cleanup_free_ char *data = NULL;
+        _cleanup_buffer_ Buffer frame = { .max = INITRD_MAX };
         HostInitrd host = {};
         char release[128];
-        Bytes frame = {};
         size_t size;
 
         int r = find_release(o, t->problem, release);
@@ -196,10 +173,7 @@ static int build(Tree *t, const Options *o) {
         if (r < 0)
                 return problem(t->problem, r, "The host's initrd %s cannot be read: %s.", o->initrd, strerror(-r));
         r = pack(t, data, size, &host, &frame);
-        if (r >= 0)
-                r = write_all(t, o, release, data, &host, &frame);
-        free(frame.data);
-        return r;
+        return r < 0 ? r : write_all(t, o, release, data, &host, &frame);
 }
 
 static void help(void) {

@@ -23,11 +23,6 @@ typedef struct Adding {
         FILE *list;
 } Adding;
 
-typedef struct Bytes {
-        char *data;
-        size_t size;
-} Bytes;
-
 int settings_add_files(Tree *t) {
         static const char *const patterns[] = {
                 "/etc/liveupdated/liveupdated.conf",
@@ -50,22 +45,8 @@ int settings_add_files(Tree *t) {
         return r;
 }
 
-static int append(void *userdata, const void *data, size_t size) {
-        Bytes *b = userdata;
-
-        if (size > TREE_FILE_MAX - b->size)
-                return -EFBIG;
-        char *bigger = realloc(b->data, b->size + size);
-        if (!bigger)
-                return -ENOMEM;
-        memcpy(bigger + b->size, data, size);
-        b->data = bigger;
-        b->size += size;
-        return 0;
-}
-
 /* The next kernel's first process need not decompress it. */
-static int read_module(const char *path, Bytes *ret) {
+static int read_module(const char *path, Buffer *ret) {
         _cleanup_free_ char *data = NULL;
         size_t size, used;
 
@@ -74,15 +55,15 @@ static int read_module(const char *path, Bytes *ret) {
                 return r;
         Compression c = compression_detect(data, size);
         if (c != COMPRESSION_NONE)
-                return expand(c, data, size, append, ret, &used);
-        *ret = (Bytes){ TAKE_PTR(data), size };
+                return expand(c, data, size, buffer_append, ret, &used);
+        *ret = (Buffer){ .data = TAKE_PTR(data), .size = size };
         return 0;
 }
 
 static int on_module(void *userdata, const char *module, const char *path, const char *options) {
         char name[MODULE_NAME_SIZE], place[PATH_MAX];
+        _cleanup_buffer_ Buffer b = { .max = TREE_FILE_MAX };
         Adding *a = userdata;
-        Bytes b = {};
 
         if (!module_name_normalize(module, name))
                 return problem(a->tree->problem, -EINVAL, "'%s' is no name of a kernel module.", module);
@@ -92,7 +73,6 @@ static int on_module(void *userdata, const char *module, const char *path, const
                 problem(a->tree->problem, r, "The kernel module %s cannot be read: %s.", path, strerror(-r));
         else
                 r = tree_put(a->tree, place, S_IFREG | 0644, b.data, b.size);
-        free(b.data);
         if (r >= 0)
                 fprintf(a->list, "%s %s %s\n", a->wanted, name, options);
         return r;

@@ -7,10 +7,7 @@
  */
 #pragma once
 
-#include "common/macro.h"
-
-/* Where bytes go. A negative result ends it, and is what the caller gets. */
-typedef int (*bytes_sink_t)(void *userdata, const void *data, size_t size);
+#include "common/buffer.h"
 
 typedef struct ZstdWriter ZstdWriter;
 

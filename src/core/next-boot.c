@@ -171,28 +171,17 @@ static int on_data(void *userdata, const void *data, size_t size) {
         return 0;
 }
 
-void initrd_scan_start(InitrdScan *s, NextBoot *boot, const char *release) {
-        *s = (InitrdScan){ .boot = boot, .release = release };
-        s->sink = (NewcSink){ .entry = on_entry, .data = on_data, .userdata = s };
-        s->reader.sink = &s->sink;
+InitrdScan initrd_scan_start(NextBoot *boot, const char *release) {
+        return (InitrdScan){ .boot = boot, .release = release };
+}
+
+NewcSink initrd_scan_sink(InitrdScan *s) {
+        return (NewcSink){ .entry = on_entry, .data = on_data, .userdata = s };
 }
 
 void initrd_scan_done(InitrdScan *s) {
         free(s->module);
         s->module = NULL;
-}
-
-int initrd_scan_feed(InitrdScan *s, const void *data, size_t size, size_t *ret_used) {
-        ssize_t n = newc_feed(&s->reader, data, size);
-
-        if (n < 0)
-                return (int)n;
-        *ret_used = (size_t)n;
-        return 0;
-}
-
-bool initrd_scan_complete(const InitrdScan *s) {
-        return newc_end(&s->reader) == 0;
 }
 
 bool initrd_scan_enough(const InitrdScan *s) {

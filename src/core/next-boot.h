@@ -59,24 +59,20 @@ void next_boot_judge(const NextBoot *b, const NextModule *m, Refusal *ret);
 /* ---- the initrd ---- */
 
 /* Looks at the archives of an initrd for the modules of *boot, made for `release` ("":
- * for any), the restore step, and systemd. It must stay where it is between start and done. */
+ * for any), the restore step, and systemd. */
 typedef struct InitrdScan {
         NextBoot *boot;
         const char *release;
-        NewcSink sink;
-        NewcReader reader;
         /* liveupdate_vfio's file, as it is in the archive. */
         char *module;
         size_t n_module, module_size;
         bool in_module;
 } InitrdScan;
 
-void initrd_scan_start(InitrdScan *s, NextBoot *boot, const char *release);
+InitrdScan initrd_scan_start(NextBoot *boot, const char *release);
 void initrd_scan_done(InitrdScan *s);
-/* As newc_feed(). -ENOMEM. */
-int initrd_scan_feed(InitrdScan *s, const void *data, size_t size, size_t *ret_used);
-/* Whether the archives may end here: not within a file. */
-bool initrd_scan_complete(const InitrdScan *s);
+/* What looks at the entries; it fails with -ENOMEM only. */
+NewcSink initrd_scan_sink(InitrdScan *s);
 /* Nothing that comes could change the verdict. */
 bool initrd_scan_enough(const InitrdScan *s);
 

@@ -34,22 +34,23 @@ static void try_file(const uint8_t *data, size_t size) {
 
 static void try_pieces(const uint8_t *data, size_t size, size_t step) {
         NextBoot one = wanted(), two = wanted();
-        InitrdScan whole, pieces;
-        size_t used = 0, n = 0, at = 0;
+        InitrdScan whole = initrd_scan_start(&one, ""), pieces = initrd_scan_start(&two, "");
+        NewcSink to_whole = initrd_scan_sink(&whole), to_pieces = initrd_scan_sink(&pieces);
+        NewcReader r = { .sink = &to_whole }, p = { .sink = &to_pieces };
+        ssize_t used = newc_feed(&r, data, size), n = 0;
+        size_t at = 0;
 
-        initrd_scan_start(&whole, &one, "");
-        initrd_scan_start(&pieces, &two, "");
-        int r = initrd_scan_feed(&whole, data, size, &used), q = 0;
-        for (; q >= 0 && at < size; at += n) {
-                q = initrd_scan_feed(&pieces, data + at, MIN_OF(step, size - at), &n);
-                if (q >= 0 && n < MIN_OF(step, size - at)) {
-                        at += n;
+        for (; n >= 0 && at < size; at += (size_t)n) {
+                size_t want = MIN_OF(step, size - at);
+                n = newc_feed(&p, data + at, want);
+                if (n >= 0 && (size_t)n < want) {
+                        at += (size_t)n;
                         break;
                 }
         }
-        claim(r == q && (r < 0 || used == at));
+        claim(MIN_OF(used, 0) == MIN_OF(n, 0) && (used < 0 || (size_t)used == at));
         claim(memcmp(&one, &two, sizeof(one)) == 0);
-        claim(whole.n_module == pieces.n_module && initrd_scan_complete(&whole) == initrd_scan_complete(&pieces));
+        claim(whole.n_module == pieces.n_module && newc_end(&r) == newc_end(&p));
         initrd_scan_done(&whole);
         initrd_scan_done(&pieces);
 }

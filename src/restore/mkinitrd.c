@@ -18,6 +18,7 @@
 #include "settings.h"
 #include "sys/config-files.h"
 #include "sys/image.h"
+#include "sys/zstd-stream.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -38,14 +39,22 @@ static int write_frame(void *userdata, const void *data, size_t size) {
         return zstd_writer_write(userdata, data, size);
 }
 
-/* The host's archives in one frame. */
-static int pack(Tree *t, const char *data, size_t size, HostInitrd *ret, Buffer *frame) {
+/* The host's archives: the one for the kernel, and the others in one frame. */
+static int pack(Tree *t, const char *path, Buffer *early, Buffer *frame) {
         _cleanup_(zstd_writer_freep) ZstdWriter *w = NULL;
+        Refusal refusal = {};
+        uint64_t size;
 
-        int r = zstd_writer_new(LEVEL, buffer_append, frame, &w);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return problem(t->problem, -errno, "The host's initrd %s cannot be read: %s.", path, strerror(errno));
+        int r = image_fd_check(fd, "initrd", &size, &refusal);
+        if (r < 0)
+                return problem(t->problem, r, "The host's initrd %s cannot be read: %s.", path, refusal.detail);
+        r = zstd_writer_new(LEVEL, buffer_append, frame, &w);
         if (r < 0)
                 return problem(t->problem, r, "The host's initrd cannot be compressed: %s.", strerror(-r));
-        r = host_initrd_read(data, size, write_frame, w, ret, t->problem);
+        r = host_initrd_read(fd, size, write_frame, w, early, t->problem);
         if (r < 0)
                 return r;
         r = zstd_writer_finish(w);
@@ -129,17 +138,16 @@ static int add_parts(Tree *t, const Options *o, const char *release) {
         return r;
 }
 
-static int write_all(Tree *t, const Options *o, const char *release, const char *data, const HostInitrd *host,
-                     const Buffer *frame) {
+static int write_all(Tree *t, const Options *o, const char *release, const Buffer *early, const Buffer *frame) {
         static const char zeros[4];
 
         _cleanup_close_ int fd = open(o->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
         if (fd < 0)
                 return problem(t->problem, -errno, "%s cannot be written: %s.", o->output, strerror(errno));
         t->out_fd = fd;
-        int r = fd_write_all(fd, data, host->early_size);
+        int r = fd_write_all(fd, early->data, early->size);
         if (r >= 0) /* the kernel looks for archives at multiples of four */
-                r = fd_write_all(fd, zeros, -host->early_size & 3);
+                r = fd_write_all(fd, zeros, -early->size & 3);
         if (r < 0)
                 return problem(t->problem, r, "%s cannot be written: %s.", o->output, strerror(-r));
         r = add_parts(t, o, release);
@@ -160,20 +168,13 @@ static int is_useful(Tree *t, const Options *o) {
 }
 
 static int build(Tree *t, const Options *o) {
-        _cleanup_free_ char *data = NULL;
-        _cleanup_buffer_ Buffer frame = { .max = INITRD_MAX };
-        HostInitrd host = {};
+        _cleanup_buffer_ Buffer early = { .max = INITRD_MAX }, frame = { .max = INITRD_MAX };
         char release[128];
-        size_t size;
 
         int r = find_release(o, t->problem, release);
-        if (r < 0)
-                return r;
-        r = file_read_at(AT_FDCWD, o->initrd, INITRD_MAX, &data, &size);
-        if (r < 0)
-                return problem(t->problem, r, "The host's initrd %s cannot be read: %s.", o->initrd, strerror(-r));
-        r = pack(t, data, size, &host, &frame);
-        return r < 0 ? r : write_all(t, o, release, data, &host, &frame);
+        if (r >= 0)
+                r = pack(t, o->initrd, &early, &frame);
+        return r < 0 ? r : write_all(t, o, release, &early, &frame);
 }
 
 static void help(void) {

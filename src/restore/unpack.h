@@ -4,6 +4,11 @@
  * owners, modes, times, device nodes and hard links as the archives say, what is there
  * already gives way, and a file that cannot be made does not keep the others from it.
  *
+ * What it gets is no longer the host's initrd as it was, but what liveupdate-mkinitrd has made
+ * of that with sys/initrd-read.h: one kind of frame, in which archives are plain. So libzstd is
+ * enough for it, and the first process of a kernel needs neither the other formats and their
+ * libraries nor a look for where an archive ends.
+ *
  * One difference: a file that is there is replaced, not written into. A client that runs may
  * have been started from it.
  */

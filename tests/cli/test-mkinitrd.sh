@@ -43,7 +43,7 @@ point 'a kernel that is not there' says 1 "^The kernel $tmp/none cannot be read:
 echo 'no kernel' >"$tmp/file"
 point 'no kernel at all' says 1 '^The kernel cannot be read: ' build --kernel="$tmp/file" --initrd="$tmp/file"
 point 'an initrd that is not there' says 1 "The host's initrd $tmp/none cannot be read: No such" build --kernel-release=1.2.3 --initrd="$tmp/none"
-point 'no initrd' says 1 'neither a cpio archive nor compressed' build --kernel-release=1.2.3 --initrd="$tmp/file"
+point 'no initrd' says 1 'neither a cpio archive nor a compressed one' build --kernel-release=1.2.3 --initrd="$tmp/file"
 point 'not useful: small' says 3 '^$' build --kernel-release=1.2.3 --initrd="$tmp/file" --if-useful
 truncate -s 16M "$tmp/large"
 point 'not useful: no clients' says 3 '^$' build --kernel-release=1.2.3 --initrd="$tmp/large" --if-useful

@@ -5,6 +5,7 @@
  * not matter to what is found.
  */
 #include "common/fd.h"
+#include "sys/initrd-read.h"
 #include "sys/initrd.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,12 +22,33 @@ static NextBoot wanted(void) {
         return b;
 }
 
+/* What goes into a restore-only initrd can be read as one archive after the other. */
+static int again(void *userdata, const void *data, size_t size, bool last) {
+        NewcReader *r = userdata;
+
+        claim(newc_feed(r, data, size) == (ssize_t)size);
+        claim(!last || newc_end(r) == 0);
+        return 0;
+}
+
+static void try_reading(int fd, size_t size) {
+        _cleanup_free_ NewcReader *r = calloc(1, sizeof(*r));
+        InitrdSink sink = { .bytes = again, .userdata = r, .output_max = 64 << 20 };
+        char why[INITRD_WHY_SIZE] = "";
+
+        claim(r);
+        int k = initrd_read(fd, size, &sink, why);
+        claim((k == -EBADMSG || k == -EOPNOTSUPP) == (*why != '\0'));
+        claim(k < 0 || newc_end(r) == 0);
+}
+
 static void try_file(const uint8_t *data, size_t size) {
         _cleanup_close_ int fd = -1;
         NextBoot b = wanted();
         Refusal why = {};
 
         claim(memfd_new("initrd", 0, &fd) >= 0 && fd_write_all(fd, data, size) >= 0);
+        try_reading(fd, size);
         int r = initrd_look(fd, size, "7.3", &b, &why);
         claim((r < 0) == (why.reason != REASON_NONE));
         claim(strnlen(b.compatible, sizeof(b.compatible)) < sizeof(b.compatible));

@@ -46,6 +46,23 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret, size_t *re
         return fd_read_all(fd, max, ret, ret_size);
 }
 
+ssize_t fd_read_at(int fd, void *buf, size_t size, uint64_t offset) {
+        size_t done = 0;
+
+        while (done < size) {
+                ssize_t n = pread(fd, (char *)buf + done, size - done, (off_t)(offset + done));
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                done += (size_t)n;
+        }
+        return (ssize_t)done;
+}
+
 int fd_write_all(int fd, const void *data, size_t size) {
         const char *p = data;
 

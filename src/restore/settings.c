@@ -47,17 +47,9 @@ int settings_add_files(Tree *t) {
 
 /* The next kernel's first process need not decompress it. */
 static int read_module(const char *path, Buffer *ret) {
-        _cleanup_free_ char *data = NULL;
-        size_t size, used;
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-        int r = file_read_at(AT_FDCWD, path, TREE_FILE_MAX, &data, &size);
-        if (r < 0)
-                return r;
-        Compression c = compression_detect(data, size);
-        if (c != COMPRESSION_NONE)
-                return expand(c, data, size, buffer_append, ret, &used);
-        *ret = (Buffer){ .data = TAKE_PTR(data), .size = size };
-        return 0;
+        return fd < 0 ? -errno : expand_file(fd, ret);
 }
 
 static int on_module(void *userdata, const char *module, const char *path, const char *options) {

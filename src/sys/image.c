@@ -8,7 +8,7 @@
 #include "image.h"
 
 #include "common/fd.h"
-#include "unpack.h"
+#include "expand.h"
 
 #include <endian.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ static int copy_section(int from, const ImageSection *s, int to, Refusal *refusa
                 return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
         for (uint64_t done = 0; done < s->size;) {
                 size_t step = (size_t)MIN_OF(s->size - done, (uint64_t)INPUT_STEP);
-                ssize_t n = unpack_read_at(from, buf, step, s->offset + done);
+                ssize_t n = fd_read_at(from, buf, step, s->offset + done);
                 int r;
 
                 if (n < 0)
@@ -94,7 +94,7 @@ static int extract_cmdline(int fd, const ImageSection *s, char **ret, Refusal *r
         text = malloc(size + 1);
         if (!text)
                 return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
-        n = unpack_read_at(fd, text, size, s->offset);
+        n = fd_read_at(fd, text, size, s->offset);
         if (n < 0)
                 return refuse_errno(refusal, (int)n, "kernel", "reading section .cmdline");
         if ((size_t)n < size)
@@ -116,7 +116,7 @@ static int read_head(int fd, uint64_t offset, uint64_t size, char **ret, size_t 
 
         if (!head)
                 return refuse_errno(refusal, -ENOMEM, "kernel", NULL);
-        n = unpack_read_at(fd, head, (size_t)MIN_OF(size, (uint64_t)IMAGE_HEAD_SIZE), offset);
+        n = fd_read_at(fd, head, (size_t)MIN_OF(size, (uint64_t)IMAGE_HEAD_SIZE), offset);
         if (n < 0)
                 return refuse_errno(refusal, (int)n, "kernel", "reading the image");
         *ret = TAKE_PTR(head);
@@ -218,29 +218,35 @@ void kernel_file_done(KernelFile *file) {
         file->cmdline = NULL;
 }
 
-static int bad_payload(const Unpack *u, uint64_t done, Refusal *refusal) {
-        return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel", "decompressing it failed after %llu bytes: %s",
-                      (unsigned long long)done, unpack_error(u));
+typedef struct Payload {
+        AbiScanner scanner;
+        uint64_t done, expected;
+} Payload;
+
+static int on_payload(void *userdata, const void *data, size_t size) {
+        Payload *p = userdata;
+
+        p->done += size;
+        if (p->done > p->expected)
+                return -EFBIG;
+        abi_scanner_feed(&p->scanner, data, size);
+        return 0;
 }
 
-static int decompress(Unpack *u, uint64_t expected, AbiScanner *scanner, Refusal *refusal) {
-        const void *block;
-        uint64_t done = 0;
-        ssize_t n;
-
-        while ((n = unpack_read(u, &block)) > 0) {
-                done += (uint64_t)n;
-                if (done > expected)
-                        break;
-                abi_scanner_feed(scanner, block, (size_t)n);
-        }
-        if (n < 0)
-                return bad_payload(u, done, refusal);
-        if (done != expected)
+static int check_payload(const Payload *p, int r, Compression c, const char *why, Refusal *refusal) {
+        if (r == -EOPNOTSUPP)
+                return refuse(refusal, REASON_IMAGE_UNSUPPORTED_COMPRESSION, "kernel", "its compression is %s",
+                              compression_to_string(c));
+        if (r == -EBADMSG)
+                return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel",
+                              "decompressing it failed after %llu bytes: %s", (unsigned long long)p->done, why);
+        if (r < 0 && r != -EFBIG)
+                return refuse_errno(refusal, r, "kernel", "decompressing it");
+        if (p->done != p->expected)
                 return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel",
                               "decompressing it gave %s %llu bytes, it should have %llu",
-                              done > expected ? "more than" : "only", (unsigned long long)MIN_OF(done, expected),
-                              (unsigned long long)expected);
+                              p->done > p->expected ? "more than" : "only",
+                              (unsigned long long)MIN_OF(p->done, p->expected), (unsigned long long)p->expected);
         return 0;
 }
 
@@ -249,15 +255,14 @@ static int decompress(Unpack *u, uint64_t expected, AbiScanner *scanner, Refusal
  * bytes of the payload; for the others these bytes are not part of the stream. */
 int kernel_file_abi(const KernelFile *file, KernelAbi *ret, Refusal *refusal) {
         uint64_t offset = file->header.payload_offset, size = file->header.payload_size;
-        _cleanup_(unpack_closep) Unpack *u = NULL;
-        AbiScanner scanner = {};
+        Payload payload = {};
+        Expanded expanded;
         char head[16];
         uint32_t expected;
-        int r;
 
-        ssize_t n = unpack_read_at(file->kernel_fd, &expected, SIZE_TRAILER, offset + size - SIZE_TRAILER);
+        ssize_t n = fd_read_at(file->kernel_fd, &expected, SIZE_TRAILER, offset + size - SIZE_TRAILER);
         if (n == SIZE_TRAILER)
-                n = unpack_read_at(file->kernel_fd, head, sizeof(head), offset);
+                n = fd_read_at(file->kernel_fd, head, sizeof(head), offset);
         if (n < 0)
                 return refuse_errno(refusal, (int)n, "kernel", "reading the image");
         if (n < (ssize_t)sizeof(head))
@@ -265,18 +270,14 @@ int kernel_file_abi(const KernelFile *file, KernelAbi *ret, Refusal *refusal) {
         Compression c = compression_detect(head, (size_t)n);
         if (c != COMPRESSION_GZIP)
                 size -= SIZE_TRAILER;
-        r = unpack_open(file->kernel_fd, offset, size, c, &u);
-        if (r == -EOPNOTSUPP)
-                return refuse(refusal, REASON_IMAGE_UNSUPPORTED_COMPRESSION, "kernel", "its compression is %s",
-                              compression_to_string(c));
-        if (r < 0)
-                return refuse_errno(refusal, r, "kernel", NULL);
-        if (le32toh(expected) > OUTPUT_MAX)
-                return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel", "its decompressed size cannot be %u bytes",
-                              le32toh(expected));
-        r = decompress(u, le32toh(expected), &scanner, refusal);
+        payload.expected = le32toh(expected);
+        if (payload.expected > OUTPUT_MAX)
+                return refuse(refusal, REASON_IMAGE_TRUNCATED, "kernel", "its decompressed size cannot be %llu bytes",
+                              (unsigned long long)payload.expected);
+        int r = expand(file->kernel_fd, offset, size, c, on_payload, &payload, &expanded);
+        r = check_payload(&payload, r, c, expanded.why, refusal);
         if (r < 0)
                 return r;
-        *ret = scanner.found;
+        *ret = payload.scanner.found;
         return 0;
 }

@@ -3,11 +3,11 @@
 
 #include <endian.h>
 
-#include "unpack.h"
+#include "common/fd.h"
 
 int window_at(Window *w, uint64_t at, const char **ret, size_t *ret_n) {
         if (at < w->at || at - w->at >= w->n) {
-                ssize_t n = unpack_read_at(w->fd, w->data, sizeof(w->data), at);
+                ssize_t n = fd_read_at(w->fd, w->data, sizeof(w->data), at);
                 w->n = n < 0 ? 0 : (size_t)n;
                 w->at = at;
                 if (n < 0)

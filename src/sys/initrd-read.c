@@ -6,8 +6,8 @@
  */
 #include "initrd-read.h"
 
+#include "expand.h"
 #include "initrd-frames.h"
-#include "unpack.h"
 
 #include <stdarg.h>
 
@@ -65,37 +65,44 @@ static int take(Reading *r, const char *data, size_t size, size_t *ret_used) {
         return 0;
 }
 
-static int read_archive(Reading *r, Unpack *u) {
-        const void *block = NULL;
-        ssize_t n = 0;
+static int on_expanded(void *userdata, const void *data, size_t size) {
+        Reading *r = userdata;
         size_t used;
 
-        while (!r->enough && (n = unpack_read(u, &block)) > 0) {
-                r->unpacked += (uint64_t)n;
-                int k = take(r, block, (size_t)n, &used);
-                if (k < 0)
-                        return k;
-                if (r->enough)
-                        return 0;
-                if (used < (size_t)n)
-                        return fault(r, -EOPNOTSUPP, "what is compressed at byte %llu is no cpio archive",
-                                     (unsigned long long)r->at);
-                if (r->unpacked > r->sink->output_max)
-                        return fault(r, -EOPNOTSUPP, "it unpacks to more than %llu bytes",
-                                     (unsigned long long)r->sink->output_max);
-        }
-        if (n == -EBADMSG)
-                return damaged(r, r->at + unpack_consumed(u), unpack_error(u));
-        if (n < 0)
-                return (int)n;
+        int k = take(r, data, size, &used);
+        if (k < 0 || r->enough)
+                return k < 0 ? k : -ECANCELED;
+        if (used < size)
+                return fault(r, -EOPNOTSUPP, "what is compressed at byte %llu is no cpio archive",
+                             (unsigned long long)r->at);
+        r->unpacked += size;
+        if (r->unpacked > r->sink->output_max)
+                return fault(r, -EOPNOTSUPP, "it unpacks to more than %llu bytes",
+                             (unsigned long long)r->sink->output_max);
+        return 0;
+}
+
+/* A whole archive has been read, or k says why not. */
+static int after_archive(Reading *r, Compression c, uint64_t end, int k, const Expanded *e) {
+        if (r->enough)
+                return 0;
+        if (k == -EBADMSG && !*r->why)
+                return damaged(r, r->at + e->used, e->why);
+        if (k == -EOPNOTSUPP && !*r->why)
+                return fault(r, k, "the compression at byte %llu is %s%s", (unsigned long long)r->at,
+                             c == COMPRESSION_LZO ? "" : "an unusual ", compression_to_string(c));
+        if (k < 0)
+                return k;
         if (newc_end(&r->newc) < 0)
                 return damaged(r, r->at, "the archive that is compressed there ends in the middle of a file");
+        /* Never on the spot, whatever a library says. */
+        r->at = end < r->size ? end : r->at + MAX_OF(e->used, (uint64_t)1);
         return 0;
 }
 
 static int read_compressed(Reading *r) {
-        _cleanup_(unpack_closep) Unpack *u = NULL;
         uint64_t end = r->size;
+        Expanded expanded;
         char head[16];
 
         int k = give(r, "", 0, true);
@@ -111,18 +118,10 @@ static int read_compressed(Reading *r) {
                 return fault(r, -EOPNOTSUPP, "at byte %llu is neither a cpio archive nor a compressed one",
                              (unsigned long long)r->at);
         k = frames_end(&r->window, r->at, r->size, c, &end);
-        if (k >= 0)
-                k = unpack_open(r->window.fd, r->at, end - r->at, c, &u);
-        if (k == -EOPNOTSUPP)
-                return fault(r, k, "the compression at byte %llu is %s", (unsigned long long)r->at,
-                             compression_to_string(c));
-        if (k >= 0)
-                k = read_archive(r, u);
         if (k < 0)
                 return k;
-        /* Never on the spot, whatever a library says. */
-        r->at = end < r->size ? end : r->at + MAX_OF(unpack_consumed(u), (uint64_t)1);
-        return 0;
+        k = expand(r->window.fd, r->at, end - r->at, c, on_expanded, r, &expanded);
+        return after_archive(r, c, end, k, &expanded);
 }
 
 static int read_all(Reading *r) {
@@ -161,5 +160,6 @@ int initrd_read(int fd, uint64_t size, const InitrdSink *sink, char ret_why[stat
         r->newc.one_archive = true;
         r->size = size;
         r->why = ret_why;
+        *ret_why = '\0';
         return read_all(r);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Initrds made here, and what is found in them; and the judgement. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include "common/fd.h"
 #include "support/bzimage.h"
 #include "sys/initrd.h"
 
@@ -240,6 +242,27 @@ static void test_nested(void **state) {
         }
 }
 
+/* What xz(1) can be told to write: small blocks, no checksum and a long one, a filter before
+ * LZMA2. All is gone along to its end, where the next archive is. */
+static void test_xz_streams(void **state) {
+        static const char *const names[] = { "xz-blocks", "xz-none", "xz-sha256" };
+        _cleanup_bytes_ Bytes two = archive(MODULES "other_handler.ko"), second = compressed(&two, COMPRESSION_XZ);
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                _cleanup_bytes_ Bytes all = {};
+                char path[512];
+
+                (void)snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/initrd/%s", SOURCE_ROOT, names[i]);
+                assert_int_equal(file_read_at(AT_FDCWD, path, 1 << 20, &all.data, &all.size), 0);
+                append_bytes(&all, &second);
+                append(&all, "\0\0\0\0", 4);
+                append_bytes(&all, &two);
+                NextBoot b = look(&all);
+                if (*b.unread || !b.modules[0].in_initrd || !b.modules[1].in_initrd)
+                        fail_msg("%s: %s", names[i], b.unread);
+        }
+}
+
 /* ---- the module's own words ---- */
 
 static void test_compatible(void **state) {
@@ -261,6 +284,23 @@ static void test_compatible(void **state) {
         assert_false(module_compatible("\0liveupdate_compatible=", 24, text));
         assert_true(module_compatible("\0liveupdate_compatible=a", 25, text));
         assert_string_equal(text, "a");
+}
+
+/* Nothing, compressed, is good and nothing; but for lz4, of which libarchive wants to see a
+ * block. */
+static void test_empty(void **state) {
+        _cleanup_bytes_ Bytes two = archive(MODULES "other_handler.ko"), none = {};
+
+        for (size_t i = 1; i < ELEMENTSOF(compressions); i++) {
+                if (compressions[i] == COMPRESSION_LZ4)
+                        continue;
+                _cleanup_bytes_ Bytes all = compressed(&none, compressions[i]);
+                pad(&all, 4);
+                append_bytes(&all, &two);
+                NextBoot b = look(&all);
+                if (*b.unread || !b.modules[1].in_initrd)
+                        fail_msg("%s: %s", compression_to_string(compressions[i]), b.unread);
+        }
 }
 
 /* What is behind all that is needed is not looked at. */
@@ -429,7 +469,8 @@ int main(void) {
                 cmocka_unit_test(test_names),        cmocka_unit_test(test_other_release),
                 cmocka_unit_test(test_systemd),      cmocka_unit_test(test_large),
                 cmocka_unit_test(test_concatenated), cmocka_unit_test(test_compatible),
-                cmocka_unit_test(test_nested),       cmocka_unit_test(test_enough),
+                cmocka_unit_test(test_nested),       cmocka_unit_test(test_empty),
+                cmocka_unit_test(test_xz_streams),   cmocka_unit_test(test_enough),
                 cmocka_unit_test(test_unread),       cmocka_unit_test(test_damaged),
                 cmocka_unit_test(test_headers),      cmocka_unit_test(test_judge),
                 cmocka_unit_test(test_list),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Descriptor and file helpers, on real files in a directory of their own. */
+#include "common/buffer.h"
 #include "common/fd.h"
 
 #include <fcntl.h>
@@ -203,6 +204,36 @@ static void closing_keeps_errno(void **state) {
         assert_int_equal(errno, E2BIG);
 }
 
+static void read_at_any_place(void **state) {
+        _cleanup_close_ int fd = -1, dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char buf[8] = {};
+
+        assert_int_equal(memfd_new("x", 0, &fd), 0);
+        assert_int_equal(fd_write_all(fd, "0123456789", 10), 0);
+        assert_int_equal(fd_read_at(fd, buf, 4, 3), 4);
+        assert_string_equal(buf, "3456");
+        assert_int_equal(fd_read_at(fd, buf, 4, 8), 2);
+        assert_int_equal(fd_read_at(fd, buf, 4, 11), 0);
+        assert_int_equal(lseek(fd, 0, SEEK_CUR), 10);
+        assert_int_equal(fd_read_at(dir, buf, 4, 0), -EISDIR);
+}
+
+static void buffers_have_a_bound(void **state) {
+        _cleanup_buffer_ Buffer b = { .max = 10 };
+
+        assert_int_equal(buffer_append(&b, NULL, 0), 0);
+        assert_int_equal(buffer_append(&b, "0123", 4), 0);
+        assert_int_equal(buffer_append(&b, "4567", 4), 0);
+        assert_int_equal(buffer_append(&b, "89a", 3), -EFBIG);
+        assert_int_equal(buffer_append(&b, "x", SIZE_MAX), -EFBIG);
+        assert_int_equal(buffer_append(&b, "89", 2), 0);
+        assert_int_equal(b.size, 10);
+        assert_memory_equal(b.data, "0123456789", 10);
+        buffer_done(&b);
+        assert_int_equal(b.size, 0);
+        assert_int_equal(buffer_append(&b, "again", 5), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(read_all_of_any_size),
@@ -215,6 +246,8 @@ int main(void) {
                 cmocka_unit_test(plain_memfds),
                 cmocka_unit_test(write_all_reports_errors),
                 cmocka_unit_test(closing_keeps_errno),
+                cmocka_unit_test(read_at_any_place),
+                cmocka_unit_test(buffers_have_a_bound),
         };
 
         return cmocka_run_group_tests_name("fd", tests, NULL, NULL);

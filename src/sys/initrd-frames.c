@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "initrd-frames.h"
 
-#include <endian.h>
-
 #include "common/fd.h"
 
 int window_at(Window *w, uint64_t at, const char **ret, size_t *ret_n) {
@@ -61,7 +59,7 @@ static int lz4_frame(Window *w, uint64_t *at, uint64_t size) {
                 /* A block that did not get smaller is a little larger. */
                 if (block == 0 || block > LZ4_BLOCK_MAX + LZ4_BLOCK_MAX / 255 + 16)
                         break;
-                p = MIN_OF(p + 4 + block, size);
+                p += 4 + block;
         }
         *at = p;
         return n < 0 ? (int)n : 1;
@@ -77,7 +75,7 @@ static int zstd_frame(Window *w, uint64_t *at, uint64_t size) {
 
         ssize_t n = window_read(w, p, b, 8);
         if (n >= 8 && (le32_at(b) & ~0xfu) == 0x184d2a50u) { /* to be passed over */
-                *at = MIN_OF(p + 8 + le32_at(b + 4), size);
+                *at = p + 8 + le32_at(b + 4);
                 return 1;
         }
         if (n < 5 || le32_at(b) != 0xfd2fb528u)
@@ -97,7 +95,7 @@ static int zstd_frame(Window *w, uint64_t *at, uint64_t size) {
         if (n < 0)
                 return (int)n;
         p += flags & 4 ? 4 : 0;
-        *at = last ? MIN_OF(p, size) : size;
+        *at = last ? p : size;
         return 1;
 }
 
@@ -165,7 +163,7 @@ static int xz_frame(Window *w, uint64_t *at, uint64_t size) {
                 r = xz_numbers(w, &p, 1 + 2 * n_blocks);
         if (n < 0 || r < 0)
                 return n < 0 ? (int)n : r;
-        *at = n == 1 && r > 0 ? MIN_OF(p + xz_padding(p - *at) + 4 + 12, size) : size;
+        *at = n == 1 && r > 0 ? p + xz_padding(p - *at) + 4 + 12 : size;
         return 1;
 }
 
@@ -179,6 +177,6 @@ int frames_end(Window *w, uint64_t at, uint64_t size, Compression c, uint64_t *r
         while (frame && r > 0 && at < size)
                 r = frame(w, &at, size);
         if (frame && r >= 0)
-                *ret = at;
+                *ret = MIN_OF(at, size);
         return MIN_OF(r, 0);
 }

@@ -370,6 +370,21 @@ static void test_damaged(void **state) {
         }
 }
 
+/* A file that has become longer meanwhile is looked at as far as it went. */
+static void test_longer(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(compressions); i++) {
+                _cleanup_bytes_ Bytes a = archive("a", "b", MODULES "liveupdate_vfio.ko");
+                _cleanup_bytes_ Bytes c = compressed(&a, compressions[i]);
+                _cleanup_close_ int fd = bytes_to_fd(&c, c.size);
+                for (size_t size = 16; size < c.size; size++) {
+                        NextBoot b = wanted();
+                        Refusal why = {};
+                        int r = initrd_look(fd, size, RELEASE, &b, &why);
+                        assert_true(r >= 0 || why.reason == REASON_INITRD_DAMAGED);
+                }
+        }
+}
+
 static void test_headers(void **state) {
         static const char *const bad[] = { "070707", "07070100000", "0x" };
         Refusal why = {};
@@ -466,13 +481,11 @@ static void test_list(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names),        cmocka_unit_test(test_other_release),
-                cmocka_unit_test(test_systemd),      cmocka_unit_test(test_large),
-                cmocka_unit_test(test_concatenated), cmocka_unit_test(test_compatible),
-                cmocka_unit_test(test_nested),       cmocka_unit_test(test_empty),
-                cmocka_unit_test(test_xz_streams),   cmocka_unit_test(test_enough),
-                cmocka_unit_test(test_unread),       cmocka_unit_test(test_damaged),
-                cmocka_unit_test(test_headers),      cmocka_unit_test(test_judge),
+                cmocka_unit_test(test_names),  cmocka_unit_test(test_other_release), cmocka_unit_test(test_systemd),
+                cmocka_unit_test(test_large),  cmocka_unit_test(test_concatenated),  cmocka_unit_test(test_compatible),
+                cmocka_unit_test(test_nested), cmocka_unit_test(test_empty),         cmocka_unit_test(test_xz_streams),
+                cmocka_unit_test(test_enough), cmocka_unit_test(test_unread),        cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_longer), cmocka_unit_test(test_headers),       cmocka_unit_test(test_judge),
                 cmocka_unit_test(test_list),
         };
 

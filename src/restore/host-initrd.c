@@ -12,8 +12,11 @@
 typedef struct Reading {
         bytes_sink_t sink;
         void *userdata;
-        enum { MAYBE_EARLY, EARLY, NOT_EARLY } first; /* what the first archive is */
+        /* The archives before the first compressed one that have nothing but what is for the
+         * kernel itself: each firmware package makes one of its own. */
         Buffer *early;
+        size_t known; /* so much of it surely is for the kernel */
+        bool past_it; /* the host's files have begun */
         bool has_init, is_ours;
 } Reading;
 
@@ -33,8 +36,8 @@ static int on_entry(void *userdata, const NewcEntry *e) {
         const char *name = plain_name(e->name);
         Reading *r = userdata;
 
-        if (r->first == MAYBE_EARLY && !e->trailer && !is_for_kernel(name))
-                r->first = NOT_EARLY;
+        if (!e->trailer && !is_for_kernel(name))
+                r->past_it = true;
         if (streq(name, "init") && (S_ISREG(e->mode) || S_ISLNK(e->mode)))
                 r->has_init = true;
         if (streq(name, &GIVEN_DIR[1]))
@@ -47,14 +50,16 @@ static int on_bytes(void *userdata, const void *data, size_t size, bool last) {
         Reading *r = userdata;
         int k = 0;
 
-        if (r->first == MAYBE_EARLY) {
+        if (!r->past_it) {
+                k = buffer_append(r->early, data, size);
                 if (last)
-                        r->first = EARLY;
-                return buffer_append(r->early, data, size);
+                        r->known = r->early->size;
+                r->past_it = last && size == 0; /* the kernel looks no further than a compressed one */
+                return k;
         }
-        if (r->first == NOT_EARLY && r->early->size > 0) {
-                k = r->sink(r->userdata, r->early->data, r->early->size);
-                buffer_done(r->early);
+        if (r->early->size > r->known) {
+                k = r->sink(r->userdata, r->early->data + r->known, r->early->size - r->known);
+                r->early->size = r->known;
         }
         return k < 0 || size == 0 ? k : r->sink(r->userdata, data, size);
 }

@@ -73,11 +73,11 @@ static void finish(Bytes *b) {
         put(b, (NewcEntry){ .name = NEWC_TRAILER }, NULL);
 }
 
-static Bytes early(void) {
+static Bytes early(const char *name) {
         Bytes b = {};
 
         put(&b, (NewcEntry){ .name = "kernel", .mode = S_IFDIR | 0755 }, NULL);
-        put_file(&b, "kernel/x86.bin", "microcode");
+        put_file(&b, name, "microcode");
         finish(&b);
         pad(&b, 512 - b.size % 512);
         return b;
@@ -169,7 +169,7 @@ static void read_and_unpack(const Bytes *b, Buffer *early) {
 }
 
 static void test_kinds(void **state) {
-        Bytes first = early(), main_one = archive("host"), last = {};
+        Bytes first = early("kernel/x86.bin"), main_one = archive("host"), last = {};
 
         put_file(&last, "etc/two", "second\n");
         finish(&last);
@@ -194,6 +194,39 @@ static void test_kinds(void **state) {
         free(first.data);
         free(main_one.data);
         free(last.data);
+}
+
+/* The kernel finds its own in any of the archives before a compressed one; what is behind the
+ * host's first files is theirs. */
+static void test_several_for_the_kernel(void **state) {
+        Bytes amd = early("kernel/amd.bin"), acpi = early("kernel/acpi.aml");
+        Bytes host = archive("host");
+        const Compression next[] = { COMPRESSION_NONE, COMPRESSION_GZIP };
+
+        for (size_t i = 0; i < ELEMENTSOF(next); i++) {
+                Bytes all = {}, packed = next[i] == COMPRESSION_NONE ? host : bytes_compress(&host, next[i]);
+                _cleanup_buffer_ Buffer kernels = {};
+
+                add(&all, amd.data, amd.size);
+                add(&all, acpi.data, acpi.size);
+                add(&all, packed.data, packed.size);
+                pad(&all, newc_padding(all.size));
+                add(&all, amd.data, amd.size);
+                read_and_unpack(&all, &kernels);
+                assert_in_range(kernels.size, amd.size + acpi.size - 512, amd.size + acpi.size);
+                assert_memory_equal(kernels.data, all.data, kernels.size);
+                assert_non_null(memmem(kernels.data, kernels.size, "kernel/acpi.aml", strlen("kernel/acpi.aml")));
+                holds("init", "host");
+                holds("kernel/amd.bin", "microcode");
+                assert_int_equal(faccessat(root_fd, "kernel/acpi.aml", F_OK, 0), -1);
+                assert_int_equal(unlinkat(root_fd, "kernel/amd.bin", 0), 0);
+                free(all.data);
+                if (packed.data != host.data)
+                        free(packed.data);
+        }
+        free(amd.data);
+        free(acpi.data);
+        free(host.data);
 }
 
 static Bytes packed_file(const char *name, const char *text, Compression c) {
@@ -413,9 +446,16 @@ static void test_torn(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
         const struct CMUnitTest tests[] = {
-                T(test_kinds), T(test_one_after_the_other), T(test_bomb),
-                T(test_plain), T(test_torn_host),           T(test_refused),
-                T(test_files), T(test_in_the_way),          T(test_one_fails),
+                T(test_kinds),
+                T(test_several_for_the_kernel),
+                T(test_one_after_the_other),
+                T(test_bomb),
+                T(test_plain),
+                T(test_torn_host),
+                T(test_refused),
+                T(test_files),
+                T(test_in_the_way),
+                T(test_one_fails),
                 T(test_torn),
         };
 

@@ -13,7 +13,9 @@
 
 #define AGENT_USEC (2 * USEC_PER_SEC)
 #define POWERDOWN_USEC (60 * USEC_PER_SEC)
+#define LEAVE_PAUSE_NSEC 20000000L
 #define SAVE_USEC (60 * USEC_PER_SEC)
+enum { LEAVE_TRIES = 1000 };
 
 typedef struct Adapter {
         const AdapterOptions *options;
@@ -200,9 +202,27 @@ static int on_powerdown_time(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
+/* The user wants a guest to end that stands still for an update. It goes on, to power down,
+ * as soon as that update cannot jump any more; if the jump has begun, it is carried over. */
+static void leave_update(Adapter *a) {
+        char state[CLIENT_STATE_SIZE] = "";
+        unsigned i = 0;
+
+        client_leave(&a->client);
+        while (client_may_jump(&a->client, state)) {
+                if (streq(state, "jumping") || ++i == LEAVE_TRIES)
+                        return;
+                (void)nanosleep(&(struct timespec){ .tv_nsec = LEAVE_PAUSE_NSEC }, NULL);
+        }
+        client_forget_session(&a->client);
+        run_on(a, "it is to end");
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         Adapter *a = userdata;
 
+        if (a->frozen && !a->ending && !a->client.jumping)
+                leave_update(a);
         if (a->ending || a->frozen || vm_powerdown(&a->machine.qmp, NULL) < 0)
                 (void)vm_quit(&a->machine.qmp, NULL);
         a->ending = true;

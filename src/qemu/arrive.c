@@ -5,7 +5,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 
-enum { TRIES = 2, STATE_SIZE = 32 };
+enum { TRIES = 2 };
 #define STATE_POLL_NSEC 100000000L
 
 typedef struct Cargo {
@@ -108,26 +108,14 @@ int arrive(Machine *m, Client *c, const char *program, Problem *p) {
         return 0;
 }
 
-/* While the daemon is between freezing and the jump, a guest that went on would write to
- * disks that its saved state knows nothing of. One that is gone jumps no more, unless it was
- * jumping: through the shutdown (Jump=systemd) the jump comes after it. state: of the last
- * time, "" at first. */
-static bool may_jump(Client *c, char state[static STATE_SIZE]) {
-        Problem p;
-
-        if (client_state(c, state, STATE_SIZE, &p) < 0)
-                return streq(state, "jumping");
-        return streq(state, "freezing") || streq(state, "frozen") || streq(state, "jumping");
-}
-
 int arrive_adopted(Machine *m, Client *c, Problem *p) {
-        char state[STATE_SIZE] = "";
+        char state[CLIENT_STATE_SIZE] = "";
 
         int r = vm_running(&m->qmp, p);
         if (r < 0)
                 return r;
         m->stopped = runtime_is_stopped(m->runtime);
-        while (r == 0 && m->stopped && may_jump(c, state))
+        while (r == 0 && m->stopped && client_may_jump(c, state))
                 (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = STATE_POLL_NSEC }, NULL);
         r = machine_resume(m, p);
         if (r < 0 || client_claim_session(c, p) < 0)

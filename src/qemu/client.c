@@ -199,6 +199,18 @@ int client_state(Client *c, char *buf, size_t size, Problem *p) {
         return r < 0 ? r : 0;
 }
 
+bool client_may_jump(Client *c, char state[static CLIENT_STATE_SIZE]) {
+        Problem p;
+
+        if (client_state(c, state, CLIENT_STATE_SIZE, &p) < 0)
+                return streq(state, "jumping");
+        return streq(state, "freezing") || streq(state, "frozen") || streq(state, "jumping");
+}
+
+void client_leave(Client *c) {
+        c->lease = fd_close(c->lease);
+}
+
 /* Sessions. The descriptor of the session itself stays with the daemon. */
 
 static int get_session(Client *c, const char *method, Problem *p) {

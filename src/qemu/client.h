@@ -11,7 +11,7 @@
 #include "problem.h"
 #include "spans.h"
 
-enum { TOKEN_RAM = 1, TOKEN_STATE = 2, TOKEN_RECORD = 3 };
+enum { TOKEN_RAM = 1, TOKEN_STATE = 2, TOKEN_RECORD = 3, CLIENT_STATE_SIZE = 32 };
 
 typedef struct ClientEvents {
         /* phase: prepare, freeze, resume; deadline on CLOCK_MONOTONIC, 0 for none. */
@@ -43,6 +43,14 @@ int client_veto(Client *c, const char *phase, const Problem *why);
 int client_report(Client *c, const Spans *spans, Problem *p);
 /* The daemon's state ("normal", "frozen", …) into buf; -ENOTCONN when there is no daemon. */
 int client_state(Client *c, char *buf, size_t size, Problem *p);
+
+/* Whether the daemon may still jump with what it has of a guest that stands still, which must
+ * not go on then: it would write to disks that its saved state knows nothing of. A daemon that
+ * is gone jumps no more, unless it was jumping: through the shutdown (Jump=systemd) the jump
+ * comes after it. state: of the last time, "" at first. */
+bool client_may_jump(Client *c, char state[static CLIENT_STATE_SIZE]);
+/* Takes part no more; an update that has not begun to jump is put back. */
+void client_leave(Client *c);
 
 int client_open_session(Client *c, Problem *p);
 /* -ENOENT: no session of this name came over. */

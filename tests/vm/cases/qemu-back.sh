@@ -2,11 +2,11 @@
 # shellcheck shell=bash disable=SC2034,SC2153
 #
 # A QEMU machine when an update comes to nothing: cancelled after freeze, vetoed by another
-# client, a jump that fails, its adapter killed in each phase. Each time the guest counts
-# on and has lost nothing; and in the end an update takes it along, though the adapter is
-# killed once on the way back.
+# client, a jump that fails, another machine that is told to end, its adapter killed in each
+# phase. Each time the guest counts on and has lost nothing; and in the end an update takes it
+# along, though the adapter is killed once on the way back.
 
-PLAN=44
+PLAN=52
 STAGES=2
 DEADLINE=120
 
@@ -75,6 +75,17 @@ stage1() {
         inner_runs one 'with its adapter dead the guest runs'
         restart_adapter
         check 'a kernel is loaded again' liveupdatectl load "$NEXT_KERNEL" --initrd "$NEXT_INITRD" --append "$NEXT_APPEND"
+        start_inner two
+        check 'two boots' wait_for 60 inner_counts_past two 0
+        adapter_says two 'runs as process'
+        check 'prepare, with two' liveupdatectl prepare
+        check 'freeze, with two' liveupdatectl freeze
+        kill -TERM "$(<"/run/luvm/adapter-two.pid")"
+        adapter_says two 'goes on (it is to end)'
+        goes_on 'after one that was frozen was told to end'
+        inner_runs two 'it counts on, to power down'
+        kill -9 "$(cut -d ' ' -f 1 /run/liveupdate-qemu/two/process)"
+
         check 'prepare again' liveupdatectl prepare
         kill_adapter one
         goes_on 'adapter killed while prepared'

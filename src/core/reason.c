@@ -125,6 +125,11 @@ static const ReasonWords reason_table[_REASON_MAX] = {
                                        "Make a new plan, or cancel and prepare again to take it along.", ESTALE },
         [REASON_DEVICE_IS_BRIDGE] = { "device-is-bridge", "A bridge cannot be requested for itself.",
                                       "Request the devices below it; the bridge goes along with them.", EINVAL },
+        [REASON_DEVICE_NOT_PRESERVED] = { "device-not-preserved",
+                                          "The update was asked for with this device, and nobody has preserved it.",
+                                          "Have its VM manager take part and preserve it, hold it with "
+                                          "'liveupdatectl device hold', or let it be lost with --except.",
+                                          ENODEV },
         [REASON_RULE_DENIES] = { "rule-denies", "A device rule does not let this device go along.",
                                  "Change the rule, or leave the device out of the request.", EPERM },
         [REASON_RULES_INVALID] = { "rules-invalid", "Device rules could not be read and do not count.",

@@ -5,7 +5,8 @@
  * Each effect only starts things: calls in the workers, the participants' barrier.
  * update_check() is called whenever one of them moved, and alone decides that a phase
  * is complete. Between the last client's READY and reboot(2) there are a manifest (one
- * small memfd), one PRESERVE_FD, and what is left of a sync(2) that began with FREEZE.
+ * small memfd), one PRESERVE_FD, what is left of a sync(2) that began with FREEZE, and a look
+ * into the kernel module's list if devices were asked for.
  */
 #include "manager-internal.h"
 
@@ -16,6 +17,7 @@
 #include "common/names.h"
 #include "daemon/handover.h"
 #include "daemon/hold.h"
+#include "daemon/requested.h"
 #include "daemon/verify.h"
 #include "daemon/vf-links.h"
 
@@ -487,7 +489,14 @@ static void check_freezing(Manager *m) {
         if (!m->update.clients_ready || !m->update.synced || !m->update.snapped || !m->update.links_read ||
             m->update.manifest_sent || m->n_calls > m->update.n_works || m->n_closing > 0)
                 return;
-        int r = send_manifest(m);
+        int r = requested_check(m);
+        if (r < 0) {
+                fail_errno(m, r, "devices", "asking which are preserved");
+                return;
+        }
+        if (!m->update.requested_there)
+                return;
+        r = send_manifest(m);
         if (r < 0)
                 fail_errno(m, r, OWN_SESSION_NAME, "writing the manifest");
         else

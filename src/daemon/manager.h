@@ -140,9 +140,10 @@ typedef struct Update {
         bool snapped;       /* their configuration space is read */
         LinkList links;     /* PFs with VF settings, from FREEZE on */
         bool links_read;
-        bool kept;              /* a process that outlives the shutdown may have the sessions, too */
-        uint64_t shutdown_look; /* when to see whether the shutdown goes on; 0: none has begun */
-        bool links_waiting;     /* … once the devices are read */
+        bool requested_asked, requested_there; /* requested.h */
+        bool kept;                             /* a process that outlives the shutdown may have the sessions, too */
+        uint64_t shutdown_look;                /* when to see whether the shutdown goes on; 0: none has begun */
+        bool links_waiting;                    /* … once the devices are read */
 } Update;
 
 /* What came from the kernel before this one. */

@@ -31,6 +31,9 @@ typedef struct Machine {
         uint8_t command; /* what configuration space of all functions says */
         bool vfio;       /* all endpoints are bound to vfio-pci */
         bool identity;   /* an IOMMU passes addresses through */
+        /* A client of which the daemon sees nothing preserves the device when it is asked to. */
+        bool alone;
+        int session; /* its own */
         /* Of the last call on a session. */
         int answer, fd;
         Refusal why;
@@ -107,7 +110,7 @@ static Machine *start_with(const char *rules) {
         m->world = world_new();
         m->vfio = true;
         m->identity = strstr(rules, "identity") != NULL;
-        m->fd = -1;
+        m->fd = m->session = -1;
         shim_fake_init(&m->shim, m->world->luo);
         assert_int_equal(rules_parse(&m->rules, "r", rules, strlen(rules), NULL, NULL), 0);
         m->world->pci = &pci_ops;
@@ -127,6 +130,7 @@ static Machine *start(void) {
 
 static void stop(Machine **m) {
         fd_close((*m)->fd);
+        fd_close((*m)->session);
         world_free((*m)->world);
         shim_fake_done(&(*m)->shim);
         rules_done(&(*m)->rules);
@@ -186,6 +190,14 @@ static Reason retrieve(Machine *m, Client *c, uint64_t token) {
         return m->why.reason;
 }
 
+static void preserve_alone(Machine *m, Address address) {
+        _cleanup_close_ int fd = shim_fake_device(&m->shim, address);
+        Luo luo = luo_fake_port(m->world->luo);
+
+        assert_int_equal(luo_create_session(&luo, "alone", &m->session), 0);
+        assert_int_equal(luo_preserve_fd(&luo, m->session, fd, 1), 0);
+}
+
 static Client *client(Machine *m) {
         Client *c = world_client(m->world, "vm-a", false);
 
@@ -203,6 +215,8 @@ static int update_with(Machine *m, Address address, Refusal *why) {
         if (r < 0)
                 return r;
         world_run(m->world);
+        if (m->alone && m->world->manager->phase == PHASE_PREPARED)
+                preserve_alone(m, address);
         shim_fake_carry(&m->shim);
         r = m->world->manager->phase == PHASE_PREPARED ? manager_update(m->world->manager, 0, NULL, &j, why) : -EIO;
         if (r >= 0)
@@ -249,6 +263,7 @@ static void test_next_module(void **state) {
         assert_int_equal(why.reason, REASON_NEXT_SHIM_ABI);
         (void)snprintf(boot->compatible, sizeof(boot->compatible), "fake-v1");
         assert_int_equal(world_load(m->world), 0);
+        m->alone = true;
         assert_int_equal(update_with(m, card, &why), 0);
         assert_true(m->world->kexec.jumped);
 }
@@ -275,6 +290,7 @@ static void test_next_handler_missing(void **state) {
         (void)snprintf(boot->unread, sizeof(boot->unread), "lzo");
         assert_int_equal(world_load(m->world), 0);
         assert_int_equal(m->world->manager->next.vfio.reason, REASON_INITRD_HANDLER_UNSURE);
+        m->alone = true;
         assert_int_equal(update_with(m, card, &why), 0);
         assert_true(m->world->kexec.jumped);
 }
@@ -639,6 +655,7 @@ static void test_policies_at_prepare(void **state) {
         _cleanup_machine_ Machine *m = start_with("[Rule]\nDma=keep\n");
         Refusal why;
 
+        m->alone = true;
         assert_int_equal(update_with(m, card, &why), 0);
         assert_true(m->world->kexec.jumped);
         assert_int_equal(shim_fake_policy(&m->shim, card), SHIM_POLICY_CONTINUE);
@@ -654,8 +671,41 @@ static void test_policy_refused_at_prepare(void **state) {
         assert_int_equal(m->world->manager->phase, PHASE_NORMAL);
         assert_int_equal(m->world->last_failure.reason, REASON_SHIM_FAILED);
         m->shim.policy_error = 0;
+        m->alone = true;
         assert_int_equal(update_with(m, card, &why), 0);
         assert_true(m->world->kexec.jumped);
+}
+
+/* Who asks for a device is not told that all is well when nobody has preserved it. */
+static void test_requested_by_name(void **state) {
+        for (unsigned excepted = 0; excepted < 2; excepted++) {
+                _cleanup_machine_ Machine *m = start();
+                Client *c = client(m);
+                UpdateRequest request = { .devices = calloc(2, sizeof(Address)),
+                                          .n_devices = 2,
+                                          .exceptions = calloc(2, sizeof(char *)),
+                                          .n_exceptions = excepted };
+                char address[ADDRESS_TEXT_SIZE];
+                Refusal why;
+                Job *j;
+
+                address_format(other, address);
+                request.devices[0] = card;
+                request.devices[1] = other;
+                if (excepted)
+                        request.exceptions[0] = strdup(address);
+                assert_int_equal(preserve(m, c, card, 8), REASON_NONE);
+                assert_int_equal(manager_update(m->world->manager, 0, &request, &j, &why), 0);
+                update_request_done(&request);
+                world_run(m->world);
+                assert_true(m->world->kexec.jumped == !!excepted);
+                if (excepted)
+                        continue;
+                assert_int_equal(m->world->manager->phase, PHASE_NORMAL);
+                assert_int_equal(m->world->last_failure.reason, REASON_DEVICE_NOT_PRESERVED);
+                assert_string_equal(m->world->last_failure.subject, address);
+                assert_int_equal(c->told[2], 1);
+        }
 }
 
 /* ---- what does not come in ---- */
@@ -943,6 +993,7 @@ int main(void) {
                 cmocka_unit_test(test_vf_after_pf),
                 cmocka_unit_test(test_policies_at_prepare),
                 cmocka_unit_test(test_policy_refused_at_prepare),
+                cmocka_unit_test(test_requested_by_name),
                 cmocka_unit_test(test_lost),
                 cmocka_unit_test(test_unknown),
                 cmocka_unit_test(test_not_ready),

@@ -293,6 +293,9 @@ static void test_other_request(void **state) {
                 taken->devices = calloc(1, sizeof(nic));
                 taken->devices[0] = nic;
                 taken->n_devices = 1;
+                taken->exceptions = calloc(2, sizeof(char *));
+                taken->exceptions[0] = strdup("0000:01:00.0");
+                taken->n_exceptions = 1;
                 if (frozen)
                         assert_int_equal(world_job(w, manager_freeze), 0);
                 assert_int_equal(manager_update(w->manager, 0, &device, &j, &refusal),

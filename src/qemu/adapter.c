@@ -77,6 +77,37 @@ static void gather_memory(Adapter *a, uint64_t deadline_usec) {
                          strerror(-r));
 }
 
+/* The kernel cannot move a page that a request of the guest to a disk or a network holds just
+ * now, nor the huge page around it, and one that lies in KHO's scratch area has to be moved.
+ * A guest that is stopped has no requests under way. */
+static int preserve_stopped(Adapter *a, Problem *p) {
+        size_t n_spans = a->machine.spans.n;
+        Problem why;
+
+        int r = machine_note_stopped(&a->machine, p);
+        if (r >= 0)
+                r = vm_stop(&a->machine.qmp, p);
+        if (r >= 0)
+                r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
+        if (machine_resume(&a->machine, &why) < 0) {
+                a->frozen = true; /* once more when the update was put back */
+                *p = why;
+                r = -EIO;
+        }
+        a->machine.spans.n = n_spans;
+        return r;
+}
+
+static int preserve_memory(Adapter *a, Problem *p) {
+        Problem why;
+
+        int r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
+        if (r != -EREMOTEIO || !streq(p->code, "System") || vm_running(&a->machine.qmp, &why) <= 0)
+                return r;
+        log_info("%s: stands still for a moment to have its memory preserved, because: %s", a->options->name, p->text);
+        return preserve_stopped(a, p);
+}
+
 static int prepare(Adapter *a, uint64_t deadline_usec, Problem *p) {
         int r = vm_check(&a->machine.qmp, &a->machine.running.spec, p);
 
@@ -92,7 +123,7 @@ static int prepare(Adapter *a, uint64_t deadline_usec, Problem *p) {
         uint64_t begin = spans_now();
         if (!a->options->no_gather)
                 gather_memory(a, deadline_usec);
-        r = client_preserve(&a->client, a->machine.running.ram_fd, TOKEN_RAM, p);
+        r = preserve_memory(a, p);
         spans_add(&a->machine.spans, "preserve-memory", begin);
         report(a);
         return r;

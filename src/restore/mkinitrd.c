@@ -4,7 +4,7 @@
  * what the restore step needs. Run by liveupdatectl load, with the rights of who called that,
  * or by hand.
  *
- * What comes out is, in this order: the host's archive for the kernel itself, unchanged; a
+ * What comes out is, in this order: the host's archives for the kernel itself, unchanged; a
  * plain cpio archive with liveupdate-first as /init, kernel modules, clients, settings; and
  * in that, as the last file, the rest of the host's initrd, compressed once. Everything is
  * read and checked before the output is touched for the first time, but for the modules and
@@ -39,7 +39,7 @@ static int write_frame(void *userdata, const void *data, size_t size) {
         return zstd_writer_write(userdata, data, size);
 }
 
-/* The host's archives: the one for the kernel, and the others in one frame. */
+/* The host's archives: those for the kernel itself, and the others in one frame. */
 static int pack(Tree *t, const char *path, Buffer *early, Buffer *frame) {
         _cleanup_(zstd_writer_freep) ZstdWriter *w = NULL;
         Refusal refusal = {};

@@ -487,8 +487,11 @@ static void check_freezing(Manager *m) {
         }
         /* Files that clients handed over before their READY belong in the manifest. */
         if (!m->update.clients_ready || !m->update.synced || !m->update.snapped || !m->update.links_read ||
-            m->update.manifest_sent || m->n_calls > m->update.n_works || m->n_closing > 0)
+            m->update.manifest_sent || m->n_calls > m->update.n_works || m->n_closing > 0) {
+                /* What is closed after the question may be what was asked for. */
+                m->update.requested_asked = m->update.requested_there = false;
                 return;
+        }
         int r = requested_check(m);
         if (r < 0) {
                 fail_errno(m, r, "devices", "asking which are preserved");

@@ -708,6 +708,33 @@ static void test_requested_by_name(void **state) {
         }
 }
 
+/* Nor when it is given up while the module is asked for it. */
+static void test_requested_and_closed(void **state) {
+        _cleanup_machine_ Machine *m = start();
+        Manager *manager = m->world->manager;
+        Client *c = client(m);
+        UpdateRequest request = { .devices = calloc(1, sizeof(Address)), .n_devices = 1 };
+        Refusal why;
+        Job *j;
+
+        request.devices[0] = card;
+        assert_int_equal(preserve(m, c, card, 8), REASON_NONE);
+        assert_int_equal(manager_prepare(manager, 0, &request, &j, &why), 0);
+        update_request_done(&request);
+        world_run(m->world);
+        c->manner[1] = MANNER_SILENT;
+        assert_int_equal(manager_update(manager, 0, NULL, &j, &why), 0);
+        world_run(m->world);
+        assert_int_equal(manager_ready(manager, c->participant, WANT_FREEZE, &why), 0);
+        assert_true(manager->update.requested_asked);
+        Session *s = session_table_find(&manager->sessions, c->name);
+        assert_int_equal(manager_close_session(manager, s, 0, answered, m, &why), 0);
+        world_run(m->world);
+        assert_false(m->world->kexec.jumped);
+        assert_int_equal(manager->phase, PHASE_NORMAL);
+        assert_int_equal(m->world->last_failure.reason, REASON_DEVICE_NOT_PRESERVED);
+}
+
 /* ---- what does not come in ---- */
 
 static void test_lost(void **state) {
@@ -994,6 +1021,7 @@ int main(void) {
                 cmocka_unit_test(test_policies_at_prepare),
                 cmocka_unit_test(test_policy_refused_at_prepare),
                 cmocka_unit_test(test_requested_by_name),
+                cmocka_unit_test(test_requested_and_closed),
                 cmocka_unit_test(test_lost),
                 cmocka_unit_test(test_unknown),
                 cmocka_unit_test(test_not_ready),
